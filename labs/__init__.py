@@ -1,0 +1,39 @@
+"""The live labs: services a learner starts, breaks and repairs.
+
+Public names are resolved on first use (PEP 562), so that ``import labs`` pulls in
+neither boto3 nor kubernetes.  Notebooks use these names and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labs import aws, visuals
+    from labs.client import check, progress
+    from labs.scenarios import lab
+
+__version__ = "0.1.0"
+__all__ = ["aws", "check", "lab", "progress", "visuals"]
+
+_WHERE = {
+    "aws": ("labs.aws", None),
+    "check": ("labs.client", "check"),
+    "progress": ("labs.client", "progress"),
+    "lab": ("labs.scenarios", "lab"),
+    "visuals": ("labs.visuals", None),
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module, attribute = _WHERE[name]
+    except KeyError:
+        raise AttributeError(f"module 'labs' has no attribute {name!r}; it offers {', '.join(__all__)}") from None
+    loaded = importlib.import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

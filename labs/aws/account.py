@@ -1,0 +1,58 @@
+"""boto3 clients of one account, all pointed at the gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AwsAccount:
+    """An account behind the gateway at ``endpoint`` (``http://127.0.0.1:4566``).
+
+    Without keys of its own it uses the account's root user, by the shorthand that the host listener offers
+    (access key id = account number, secret ``test``).
+    """
+
+    endpoint: str
+    account: str
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    region: str = "us-east-1"
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A boto3 client with this account's own credentials."""
+        return self.client_as(service, self.access_key_id or self.account, self.secret_access_key or "test", region=region)
+
+    def client_as(
+        self,
+        service: str,
+        access_key_id: str,
+        secret_access_key: str,
+        session_token: str | None = None,
+        region: str | None = None,
+    ) -> Any:
+        """A boto3 client with somebody else's credentials.  Errors are not retried, so that a denial is seen at once."""
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=region or self.region,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            aws_session_token=session_token,
+            config=Config(retries={"total_max_attempts": 2, "mode": "standard"}, s3={"addressing_style": "path"}),
+        )
+
+
+def learner_account() -> AwsAccount:
+    """The learner's own account on the running gateway.
+
+    :raises labs.errors.LabError: the gateway is not up, or nobody is enrolled yet
+    """
+    from labs.services import endpoint, learner
+
+    person = learner()
+    return AwsAccount(endpoint("aws"), person["account"], person["access_key_id"], person["secret_access_key"])

@@ -1,0 +1,74 @@
+"""AWS emulators behind the gateway, each an ASGI application with three more words to say about itself.
+
+An engine believes whoever calls it: it is reached only through the gateway (or on a server somebody else runs).  It
+tells accounts apart by the access key id in the ``Authorization`` header, which the gateway sets to the account's number.
+May depend on ``labs.errors`` and third-party emulators; knows nothing of the gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from labs.errors import PermanentError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+NAMES = ("ministack", "moto", "localstack")
+
+
+class Engine(Protocol):
+    """What the gateway needs of an emulator.
+
+    ``shared`` is true when other programs may change the engine's state behind the gateway's back (a server that somebody
+    else runs): what was read from it is then only kept for a second.
+    """
+
+    name: str
+    shared: bool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request (ASGI)."""
+
+    async def start(self) -> None:
+        """Get ready for requests; called once."""
+
+    async def stop(self) -> None:
+        """Let go of threads, files and connections."""
+
+    async def reset(self) -> None:
+        """Forget everything that was created.
+
+        :raises PermanentError: the engine belongs to somebody else and cannot be wiped
+        """
+
+
+def load(name: str, backend: str | None, state: Path, address: tuple[str, int]) -> Engine:
+    """The engine called ``name`` (one of ``NAMES``), or whatever listens at the URL ``backend``.
+
+    :param state: folder for the engine's files
+    :param address: host and port that the engine should put into the URLs it hands out
+    :raises PermanentError: unknown name, or ``localstack`` without a URL
+    """
+    if backend:
+        from labs.aws.engines.remote import RemoteEngine
+
+        return RemoteEngine(backend, name if name in NAMES else "remote")
+    if name == "ministack":
+        from labs.aws.engines.ministack import MiniStack
+
+        return MiniStack(state, address)
+    if name == "moto":
+        from labs.aws.engines.moto import Moto
+
+        return Moto()
+    if name == "localstack":
+        raise PermanentError(
+            "the localstack engine needs the address of a running LocalStack",
+            "Set LABS_AWS_BACKEND_URL, for example to http://127.0.0.1:4510.",
+        )
+    raise PermanentError(f"unknown AWS engine {name!r}", f"Set LABS_AWS_ENGINE to one of {', '.join(NAMES)}.")

@@ -1,0 +1,55 @@
+"""moto (Apache-2.0) in this process: its WSGI server application on worker threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import warnings
+from typing import Any
+
+from labs.aws.engines import Receive, Scope, Send
+
+_ACCOUNT = re.compile(rb"Credential=([0-9]{12})/")
+
+
+class Moto:
+    """moto tells accounts apart by a header of its own, set here from the ``Authorization`` header."""
+
+    name = "moto"
+    shared = False
+
+    def __init__(self) -> None:
+        # moto would otherwise load every AWS-managed policy (60 MB) or refuse to know any of them.
+        os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "false")
+        with warnings.catch_warnings():
+            # It asks for moto[server]; what that would add (flask) is among our own dependencies.
+            warnings.simplefilter("ignore", UserWarning)
+            from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from a2wsgi import WSGIMiddleware
+
+        application = DomainDispatcherApplication(create_backend_app)
+        self._app: Any = WSGIMiddleware(application, workers=4)  # type: ignore[arg-type]  # moto has no types here
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = list(scope["headers"])
+        for name, value in headers:
+            found = _ACCOUNT.search(value) if name == b"authorization" else None
+            if found:
+                headers.append((b"x-moto-account-id", found[1]))
+                break
+        await self._app({**scope, "headers": headers, "root_path": ""}, receive, send)
+
+    async def start(self) -> None:
+        """Nothing to start: moto makes its backends with the first call to each service."""
+
+    async def stop(self) -> None:
+        """End the worker threads."""
+        self._app.executor.shutdown(wait=False, cancel_futures=True)
+
+    async def reset(self) -> None:
+        """Forget every backend of every account."""
+        from moto.moto_api._internal import moto_api_backend
+
+        await asyncio.to_thread(moto_api_backend.reset)

@@ -1,0 +1,531 @@
+"""The gateway: authenticate, understand, authorise, record, route.  One ASGI application in front of one engine.
+
+It answers by itself what an engine cannot know (STS, Organizations, the event history, policy simulation) and lets the
+engine answer the rest, as the root user of the account that owns the resource.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labs.aws.engines import Engine, Receive, Send
+from labs.aws.engines.client import EngineClient, EngineError
+from labs.aws.gateway import rewriting
+from labs.aws.gateway.authorizer import Authorizer
+from labs.aws.gateway.calls import AwsError, ServiceCall, needs_body, render_error, render_result, understand
+from labs.aws.gateway.chunked import body_check
+from labs.aws.gateway.context import Arrival
+from labs.aws.gateway.credentials import Credential, Credentials, KeyOwner
+from labs.aws.gateway.denial import denied
+from labs.aws.gateway.documents import check_documents
+from labs.aws.gateway.events import event, is_data_event, is_read_only
+from labs.aws.gateway.exchange import (
+    MAX_HEADERS,
+    Answer,
+    Body,
+    Disconnected,
+    RawHeaders,
+    forwarded_scope,
+    whole,
+)
+from labs.aws.gateway.ownership import KeyRecord, Ownership
+from labs.aws.gateway.policies import Policies
+from labs.aws.gateway.record import Decisions, Trail
+from labs.aws.gateway.signing import Signature, guess_protocol, read_signature, verify
+from labs.aws.iam import Decision, PrincipalType, decision_to_dict
+from labs.aws.models import operation_model, service_model
+from labs.aws.providers import cloudtrail, simulation, sts
+from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
+from labs.aws.providers.sts import sts_service_restriction
+from labs.errors import LabError
+
+log = logging.getLogger(__name__)
+
+Provider = Callable[["Exchange"], Awaitable[dict[str, Any]]]
+
+
+@dataclass
+class Exchange:
+    """One call on its way through the gateway."""
+
+    gateway: Gateway
+    scope: dict[str, Any]
+    headers: RawHeaders
+    request_id: str
+    path: bytes
+    query: bytes
+    body: Body
+    shorthands: bool
+    now: datetime.datetime
+    arrival: Arrival
+    signature: Signature | None = None
+    credential: Credential | None = None
+    content: bytes | None = None
+    call: ServiceCall | None = None
+    account: str = ""  # the account that the engine should act in
+    decisions: list[Decision] = field(default_factory=list)
+    result: Mapping[str, Any] | None = None
+    error: tuple[str, str] | None = None
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def region(self) -> str:
+        return self.signature.region if self.signature else "us-east-1"
+
+    @property
+    def caller_account(self) -> str:
+        return self.credential.principal.account if self.credential else ""
+
+    # What providers may ask for (labs.aws.providers).
+    @property
+    def credentials(self) -> Credentials:
+        return self.gateway.credentials
+
+    async def engine(self, service: str, operation: str, *, account: str = "", region: str = "", **params: Any) -> dict[str, Any]:
+        """Ask the engine, as the root user of ``account`` (the caller's by default).
+
+        :raises AwsError: the engine's own error
+        """
+        try:
+            return await self.gateway.client.call(
+                service, operation, account=account or self.caller_account, region=region or self.region, **params
+            )
+        except EngineError as error:
+            raise AwsError(error.code, error.message, error.status) from error
+
+
+class StsContext:
+    """What the STS provider asks of the gateway."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.call = exchange.engine
+        self.credentials = exchange.credentials
+        self.source_ip = exchange.arrival.source_ip
+
+    def now(self) -> datetime.datetime:
+        """The time at which the request arrived."""
+        return self._exchange.now
+
+
+class Gateway:
+    """ASGI application.
+
+    :param engine: the emulator behind it
+    :param home: folder for state (``HOME/aws``)
+    :param master_key: see :class:`~labs.aws.gateway.credentials.Credentials`
+    :param learner: content of ``learner.json``; the IAM user ``learner`` is made from it at start and after each reset
+    """
+
+    def __init__(self, engine: Engine, home: Path, master_key: bytes, learner: Mapping[str, Any] | None = None) -> None:
+        state = home / "aws"
+        fresh = not engine.shared
+        self.engine_app = engine
+        self.client = EngineClient(engine)
+        self.credentials = Credentials(master_key)
+        self.ownership = Ownership(state / "ownership.sqlite", fresh)
+        self.organizations = Organizations(state / "organizations.json", fresh)
+        self.policies = Policies(self.client)
+        self.authorizer = Authorizer(self.client, self.policies, self.ownership, self.organizations)
+        self.trail = Trail(state / "trail.sqlite", fresh)
+        self.decisions = Decisions()
+        self.lookups = cloudtrail.LookupRate()
+        self.learner = learner
+        self.requests = 0
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the engine and make the learner's user."""
+        await self.engine_app.start()
+        await self._make_learner()
+
+    async def stop(self) -> None:
+        """Stop the engine and close the files."""
+        await self.engine_app.stop()
+        self.trail.close()
+        self.ownership.close()
+
+    async def reset(self) -> None:
+        """Everything that was created is gone; the learner's user is there again, with the same key."""
+        await self.engine_app.reset()
+        self.policies.forget_everything()
+        self.ownership.clear()
+        self.organizations.clear()
+        self.trail.clear()
+        self.decisions.clear()
+        await self._make_learner()
+
+    async def _make_learner(self) -> None:
+        if not self.learner:
+            return
+        account, user = self.learner["account"], "learner"
+        try:
+            await self.client.call("iam", "CreateUser", account=account, UserName=user)
+        except EngineError as error:
+            if error.code != "EntityAlreadyExists":
+                raise
+        await self.client.call(
+            "iam", "AttachUserPolicy", account=account, UserName=user, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
+        )
+        self.ownership.add_key(self.learner["access_key_id"], KeyRecord(account, user))
+
+    async def key_owner(self, access_key_id: str) -> KeyOwner | None:
+        """The IAM user behind a long-term key, with the tags of this moment."""
+        record = self.ownership.key(access_key_id)
+        if record is None:
+            return None
+        user = await self.policies.user(record.account, record.user)
+        if user is None:
+            return None
+        return KeyOwner(record.account, record.user, user["Arn"], user["UserId"], user["Tags"], record.status)
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def listener(self, shorthands: bool) -> Callable[[dict[str, Any], Receive, Send], Awaitable[None]]:
+        """The application for one socket; only the host's takes the shorthand credentials and ``/_lab``."""
+
+        async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                await self.handle(scope, receive, send, shorthands)
+            elif scope["type"] == "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1008})
+
+        return application
+
+    async def handle(self, scope: dict[str, Any], receive: Receive, send: Send, shorthands: bool) -> None:
+        """Answer one request.  Whatever goes wrong is answered in the protocol's own error shape."""
+        self.requests += 1
+        headers: RawHeaders = [(bytes(name), bytes(value)) for name, value in scope["headers"]]
+        path = scope.get("raw_path") or scope["path"].encode()
+        if path.startswith(b"/_lab/") and shorthands:
+            await self._lab_request(scope, path.decode("latin-1"), send)
+            return
+        exchange = Exchange(
+            gateway=self,
+            scope=scope,
+            headers=headers,
+            request_id=str(uuid.uuid4()),
+            path=path,
+            query=scope.get("query_string", b""),
+            body=Body(receive, headers),
+            shorthands=shorthands,
+            now=datetime.datetime.now(datetime.UTC),
+            arrival=_arrival(scope, headers),
+        )
+        try:
+            await self._answer(exchange, send)
+        except Disconnected:
+            return
+        except AwsError as error:
+            await self._refuse(exchange, error, send)
+        except EngineError as error:
+            log.warning("engine failed: %s", error)
+            await self._refuse(exchange, AwsError("ServiceUnavailable", f"The engine failed: {error}", 503), send)
+        except Exception:  # the last line of defence: nothing is ever allowed or left hanging by a defect of ours
+            log.exception("request %s failed", exchange.request_id)
+            await self._refuse(
+                exchange, AwsError("ServiceUnavailable", "The gateway could not handle this request.", 503), send
+            )
+
+    async def _answer(self, exchange: Exchange, send: Send) -> None:
+        if sum(len(name) + len(value) for name, value in exchange.headers) > MAX_HEADERS:
+            raise AwsError("RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.", 400)
+        await self._authenticate(exchange)
+        await self._enter_by_endpoint(exchange)
+        call = self._understand(exchange)
+        if exchange.credential:
+            call = rewriting.fill_in_caller(call, exchange)
+        exchange.call = call
+        exchange.account = exchange.caller_account or MANAGEMENT_ACCOUNT
+        await self._authorise(exchange)
+        check_documents(call)
+        provider = PROVIDERS.get((call.service, call.operation)) or PROVIDERS.get((call.service, "*"))
+        if provider:
+            exchange.result = await provider(exchange)
+            if call.service in ("organizations", "iam"):
+                self.policies.forget(call.service, call.operation, exchange.account)
+            status, headers, body = render_result(call, dict(exchange.result), exchange.request_id)
+            self._record(exchange)
+            await _send(send, status, headers, body)
+            return
+        await self._forward(exchange, send)
+
+    async def _authenticate(self, exchange: Exchange) -> None:
+        signature = read_signature(exchange.method, exchange.path, exchange.query, exchange.headers)
+        exchange.signature = signature
+        signing_name = signature.service if signature else None
+        payload: str | None = None
+        if needs_body(exchange.method, exchange.path.decode("latin-1"), exchange.headers, signing_name):
+            exchange.content = await exchange.body.read()
+            payload = hashlib.sha256(exchange.content).hexdigest()
+        if signature is None:
+            return
+        credential = await self.credentials.resolve(signature, exchange.now, self.key_owner, exchange.shorthands)
+        verify(
+            signature,
+            credential.secret,
+            exchange.method,
+            exchange.path,
+            exchange.query,
+            exchange.headers,
+            payload,
+            exchange.now,
+        )
+        exchange.credential = credential
+
+    async def _enter_by_endpoint(self, exchange: Exchange) -> None:
+        """A request to ``/_vpce/vpce-…/…`` comes through that VPC endpoint, whose policy then applies."""
+        found = rewriting.VPC_ENDPOINT_PREFIX.match(exchange.path)
+        if found is None:
+            return
+        identifier = found[1].decode()
+        account = exchange.caller_account or MANAGEMENT_ACCOUNT
+        record = await self.policies.vpc_endpoint(identifier, account, exchange.region)
+        if record is None:
+            raise AwsError("InvalidVpcEndpointId.NotFound", f"The Vpc Endpoint Id '{identifier}' does not exist", 400)
+        exchange.path = exchange.path[found.end() :] or b"/"
+        endpoint = {"id": identifier, "vpc": record.get("VpcId", ""), "account": account}
+        endpoint["policy"] = record.get("PolicyDocument") or ""
+        exchange.arrival = dataclasses.replace(exchange.arrival, vpc_endpoint=endpoint)
+
+    def _understand(self, exchange: Exchange) -> ServiceCall:
+        signature = exchange.signature
+        return understand(
+            exchange.method,
+            exchange.path.decode("latin-1"),
+            exchange.query,
+            exchange.headers,
+            exchange.content,
+            signature.service if signature else None,
+            exchange.region,
+        )
+
+    async def _authorise(self, exchange: Exchange) -> None:
+        call, credential = exchange.call, exchange.credential
+        assert call is not None
+        if credential is None and f"{call.service}:{call.operation}" in UNSIGNED:
+            return
+        if credential:
+            reason = sts_service_restriction(credential, call.service, call.operation)
+            if reason:
+                raise AwsError("AccessDenied", reason, 403)
+        if call.service == "sts" and call.operation == "GetCallerIdentity" and credential:
+            return  # "No permissions are required to perform this operation" (STS API Reference, GetCallerIdentity)
+        extra: dict[str, str] = {}
+        if call.service == "sts" and credential:
+            extra = await sts.mfa_context(call, credential, StsContext(exchange))
+        decisions, checks = await self.authorizer.decide(call, credential, exchange.arrival, exchange.now, extra)
+        exchange.decisions = decisions
+        if checks:
+            exchange.account = checks[0].resource_account or exchange.account
+        final = decisions[-1] if decisions else None
+        if final is not None:
+            about = {"service": call.service, "operation": call.operation, "region": call.region}
+            self.decisions.add(exchange.request_id, final, about, exchange.now.timestamp())
+            if not final.allowed:
+                raise denied(call, final, credential, self.credentials, exchange.now)
+
+    async def _forward(self, exchange: Exchange, send: Send) -> None:
+        call = exchange.call
+        assert call is not None
+        model = operation_model(call.service, call.operation)
+        path, query, headers, content = rewriting.for_engine(exchange)
+        scope = forwarded_scope(
+            exchange.scope, path, query, headers, exchange.account, call.region, service_model(call.service).signing_name
+        )
+        streams = model.has_streaming_output or model.has_event_stream_output
+        answer = Answer(send if streams else None, exchange.request_id)
+        if content is None:
+            secret = exchange.credential.secret if exchange.credential else ""
+            receive = exchange.body.stream(body_check(exchange.signature, secret, exchange.headers))
+        else:
+            receive = whole(content)
+        await self.engine_app(scope, receive, answer)
+        if exchange.body.failure:
+            raise exchange.body.failure
+        if not answer.status:
+            raise AwsError("ServiceUnavailable", "The engine gave no answer.", 503)
+        body = answer.body
+        if 200 <= answer.status < 300:
+            self.policies.forget(call.service, call.operation, exchange.account)
+            if not streams:
+                exchange.result, body = rewriting.from_engine(exchange, answer.status, answer.headers, body)
+        else:
+            exchange.error = rewriting.error_of(exchange, answer.status, answer.headers, body)
+        self._record(exchange)
+        if not streams:
+            replaced = [(n, str(len(body)).encode() if n == b"content-length" and body is not answer.body else v) for n, v in answer.headers]
+            await _send(send, answer.status, replaced, body)
+
+    async def _refuse(self, exchange: Exchange, error: AwsError, send: Send) -> None:
+        exchange.error = (error.code, error.message)
+        call = exchange.call or self._guess(exchange)
+        service, operation, protocol = (
+            (call.service, call.operation, call.protocol) if call else _shape_of(exchange)
+        )
+        if exchange.call:
+            self._record(exchange)
+        status, headers, body = render_error(error, protocol, service, operation, exchange.request_id)
+        if exchange.method == "HEAD":
+            body = b""
+        headers = [(n, v) for n, v in headers if n.lower() != b"content-length"]
+        await _send(send, status, [*headers, (b"content-length", str(len(body)).encode())], body)
+
+    def _guess(self, exchange: Exchange) -> ServiceCall | None:
+        """The call behind a request that failed before it was understood, only to shape its error."""
+        try:
+            return self._understand(exchange)
+        except AwsError:
+            return None
+
+    def _record(self, exchange: Exchange) -> None:
+        call = exchange.call
+        if call is None or is_data_event(call.service, call.operation):
+            return
+        endpoint = exchange.arrival.vpc_endpoint
+        record = event(
+            credential=exchange.credential,
+            service=call.service,
+            operation=call.operation,
+            params=call.params,
+            region=call.region,
+            account=exchange.caller_account or exchange.account,
+            source_ip=exchange.arrival.source_ip,
+            user_agent=exchange.arrival.user_agent,
+            request_id=exchange.request_id,
+            now=exchange.now,
+            result=exchange.result,
+            error=exchange.error,
+            vpc_endpoint=endpoint["id"] if endpoint else "",
+            secure=exchange.arrival.secure,
+        )
+        self.trail.add(record, exchange.now.timestamp())
+
+    # -- the gateway's own API -----------------------------------------------------------------------------------------
+
+    async def _lab_request(self, scope: dict[str, Any], path: str, send: Send) -> None:
+        try:
+            status, answer = await self._lab(scope["method"], path, scope.get("query_string", b"").decode("latin-1"))
+        except LabError as error:
+            status, answer = 409, {"error": str(error)}
+        body = json.dumps(answer, default=str).encode()
+        await _send(send, status, [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())], body)
+
+    async def _lab(self, method: str, path: str, query: str) -> tuple[int, dict[str, Any]]:
+        from urllib.parse import parse_qs
+
+        if (method, path) == ("GET", "/_lab/health"):
+            account = self.learner["account"] if self.learner else MANAGEMENT_ACCOUNT
+            return 200, {"engine": self.engine_app.name, "account": account, "requests": self.requests}
+        if (method, path) == ("POST", "/_lab/reset"):
+            started = time.monotonic()
+            await self.reset()
+            return 200, {"reset": self.engine_app.name, "seconds": round(time.monotonic() - started, 3)}
+        if method == "GET" and path == "/_lab/decisions/last":
+            found = self.decisions.last_denial(parse_qs(query).get("account", [None])[0])
+            if not found:
+                return 404, {"error": "no denial is recorded yet"}
+            return 200, _decision_answer(found[0], *found[1])
+        if method == "GET" and path.startswith("/_lab/decisions/"):
+            request_id = path.rpartition("/")[2]
+            kept = self.decisions.get(request_id)
+            if not kept:
+                return 404, {"error": f"no decision is kept for request id {request_id}"}
+            return 200, _decision_answer(request_id, *kept)
+        return 404, {"error": f"unknown path {path}; see GET /_lab/health, POST /_lab/reset, GET /_lab/decisions/last"}
+
+
+def _decision_answer(request_id: str, decision: Decision, call: dict[str, Any], when: float) -> dict[str, Any]:
+    moment = datetime.datetime.fromtimestamp(when, datetime.UTC).isoformat(timespec="seconds")
+    return {"request_id": request_id, "decision": decision_to_dict(decision), "call": call, "time": moment}
+
+
+async def _send(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
+    if not any(name.lower() == b"content-length" for name, _ in headers) and status != 204:
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _arrival(scope: dict[str, Any], headers: RawHeaders) -> Arrival:
+    found = dict(headers)
+    client = scope.get("client")
+    return Arrival(
+        source_ip=client[0] if client else "127.0.0.1",
+        user_agent=found.get(b"user-agent", b"").decode("latin-1"),
+        referer=found.get(b"referer", b"").decode("latin-1"),
+        secure=scope.get("scheme") == "https",
+    )
+
+
+def _shape_of(exchange: Exchange) -> tuple[str, str, str]:
+    """Service, operation and protocol of a request that cannot be understood."""
+    service = exchange.signature.service if exchange.signature else ""
+    protocol = guess_protocol(exchange.headers, service)
+    if not exchange.signature and protocol == "query" and exchange.content is None:
+        protocol = "s3"  # an unsigned REST request can only be meant for S3
+    return service or ("s3" if protocol == "s3" else ""), "", protocol
+
+
+# Operations that AWS accepts without a signature (STS API Reference).
+UNSIGNED = frozenset(
+    [
+        "sts:AssumeRoleWithWebIdentity",
+        "sts:AssumeRoleWithSAML",
+        "cognito-idp:InitiateAuth",
+        "cognito-idp:SignUp",
+        "cognito-identity:GetId",
+        "cognito-identity:GetCredentialsForIdentity",
+    ]
+)
+
+
+async def _sts(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return await sts.handle(exchange.call, exchange.credential, StsContext(exchange))
+
+
+async def _organizations(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return exchange.gateway.organizations.handle(exchange.call, exchange.caller_account)
+
+
+async def _lookup_events(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    gateway = exchange.gateway
+    return cloudtrail.lookup_events(exchange.call, exchange.caller_account, gateway.trail, gateway.lookups, exchange.now)
+
+
+async def _simulate(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return await simulation.simulate(exchange.call, exchange.caller_account, exchange.gateway.policies, exchange.gateway.organizations)
+
+
+async def _root_user(exchange: Exchange) -> dict[str, Any]:
+    return rewriting.root_user(exchange)
+
+
+PROVIDERS: dict[tuple[str, str], Provider] = {
+    ("sts", "*"): _sts,
+    ("organizations", "*"): _organizations,
+    ("cloudtrail", "LookupEvents"): _lookup_events,
+    ("iam", "SimulatePrincipalPolicy"): _simulate,
+    ("iam", "SimulateCustomPolicy"): _simulate,
+    ("iam", rewriting.ROOT_USER): _root_user,
+}
+__all__ = ["Exchange", "Gateway", "PrincipalType", "is_read_only"]

@@ -1,0 +1,148 @@
+"""The few calls whose request or answer the gateway changes on its way to or from the engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import botocore.parsers
+
+from labs.aws.gateway.calls import AwsError, ServiceCall, render_result
+from labs.aws.gateway.events import is_data_event, is_read_only
+from labs.aws.gateway.ownership import KeyRecord
+from labs.aws.iam import PrincipalType
+from labs.aws.models import operation_model
+
+if TYPE_CHECKING:
+    from labs.aws.gateway.app import Exchange
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+ROOT_USER = "GetUser (root)"  # GetUser without a name, asked by a root user: no engine has such a user
+
+# "If you do not specify a user name, IAM determines the user name implicitly based on the Amazon Web Services access key
+# ID signing the request" (IAM API Reference, e.g. CreateAccessKey).
+_OF_CALLER = frozenset(
+    [
+        "GetUser",
+        "CreateAccessKey",
+        "DeleteAccessKey",
+        "UpdateAccessKey",
+        "ListAccessKeys",
+        "ListMFADevices",
+        "ListSigningCertificates",
+        "ListSSHPublicKeys",
+        "ListServiceSpecificCredentials",
+        "CreateLoginProfile",
+        "GetLoginProfile",
+        "DeleteLoginProfile",
+        "UpdateLoginProfile",
+    ]
+)
+
+
+def fill_in_caller(call: ServiceCall, exchange: Exchange) -> ServiceCall:
+    """Name the caller's own user in IAM calls that leave ``UserName`` out.
+
+    :raises AwsError: a role session has no user of its own
+    """
+    if call.service != "iam" or call.operation not in _OF_CALLER or call.params.get("UserName"):
+        return call
+    assert exchange.credential is not None
+    principal = exchange.credential.principal
+    if principal.type is PrincipalType.USER:
+        return replace(call, params={**call.params, "UserName": principal.arn.rpartition("/")[2]})
+    if principal.type is PrincipalType.ROOT:
+        return call
+    raise AwsError("ValidationError", "Must specify userName when calling with non-User credentials", 400)
+
+
+def root_user(exchange: Exchange) -> dict[str, Any]:
+    """``GetUser`` of a root user."""
+    account = exchange.caller_account
+    return {"User": {"Path": "/", "UserName": "", "UserId": account, "Arn": f"arn:aws:iam::{account}:root"}}
+
+
+def for_engine(exchange: Exchange) -> tuple[bytes, bytes, RawHeaders, bytes | None]:
+    """Path, query, headers and body for the engine; the body is ``None`` where it streams."""
+    call, content, headers = exchange.call, exchange.content, exchange.headers
+    assert call is not None
+    if call.service == "iam" and content is not None and call.params.get("UserName") and b"UserName=" not in content:
+        if call.operation in _OF_CALLER and b"Action=" in content:
+            content += b"&UserName=" + quote(call.params["UserName"], safe="").encode()
+            headers = [(n, str(len(content)).encode() if n == b"content-length" else v) for n, v in headers]
+    return exchange.path, exchange.query, headers, content
+
+
+def from_engine(exchange: Exchange, status: int, headers: RawHeaders, body: bytes) -> tuple[Mapping[str, Any] | None, bytes]:
+    """The parsed answer where somebody needs it, and the body to send on.
+
+    A new access key gets the secret that the gateway will verify against; keys and buckets are noted down.
+    """
+    call = exchange.call
+    assert call is not None
+    gateway = exchange.gateway
+    if call.service == "s3":
+        if call.operation == "CreateBucket":
+            gateway.ownership.add_bucket(call.params["Bucket"], exchange.account)
+        elif call.operation == "DeleteBucket":
+            gateway.ownership.drop_bucket(call.params["Bucket"])
+    if call.service == "iam":
+        if call.operation == "CreateAccessKey":
+            result = parse(call, status, headers, body)
+            key = result["AccessKey"]
+            secret = gateway.credentials.secret_for(key["AccessKeyId"])
+            gateway.ownership.add_key(key["AccessKeyId"], KeyRecord(exchange.account, key["UserName"]))
+            result = {"AccessKey": {**key, "SecretAccessKey": secret}}
+            return result, render_result(call, result, exchange.request_id)[2]
+        if call.operation == "DeleteAccessKey":
+            gateway.ownership.drop_key(call.params["AccessKeyId"])
+        elif call.operation == "UpdateAccessKey":
+            record = gateway.ownership.key(call.params["AccessKeyId"])
+            if record:
+                updated = KeyRecord(record.account, record.user, call.params.get("Status", record.status))
+                gateway.ownership.add_key(call.params["AccessKeyId"], updated)
+    if is_read_only(call.service, call.operation) or is_data_event(call.service, call.operation) or len(body) > 65_536:
+        return None, body
+    return parse(call, status, headers, body), body
+
+
+def parse(call: ServiceCall, status: int, headers: RawHeaders, body: bytes) -> dict[str, Any]:
+    """The engine's answer as botocore would return it; empty if it cannot be read."""
+    response = {"status_code": status, "headers": _headers(headers), "body": body}
+    try:
+        parsed = _parser(_wire_protocol(call)).parse(response, operation_model(call.service, call.operation).output_shape)
+    except (botocore.parsers.ResponseParserError, ValueError, KeyError, TypeError):
+        return {}
+    parsed.pop("ResponseMetadata", None)
+    return dict(parsed)
+
+
+def error_of(exchange: Exchange, status: int, headers: RawHeaders, body: bytes) -> tuple[str, str]:
+    """Code and message of the engine's error."""
+    call = exchange.call
+    assert call is not None
+    error = parse(call, status, headers, body).get("Error", {})
+    return str(error.get("Code") or status), str(error.get("Message") or "")
+
+
+def _wire_protocol(call: ServiceCall) -> str:
+    return "rest-xml" if call.protocol == "s3" else call.protocol
+
+
+@lru_cache(maxsize=None)
+def _parser(protocol: str) -> Any:
+    return botocore.parsers.create_parser(protocol)
+
+
+def _headers(headers: RawHeaders) -> Any:
+    from botocore.compat import HTTPHeaders
+
+    return HTTPHeaders.from_pairs([(n.decode("latin-1"), v.decode("latin-1")) for n, v in headers])
+
+
+VPC_ENDPOINT_PREFIX = re.compile(rb"^/_vpce/(vpce-[0-9a-f]+)(?=/|$)")
