@@ -20,7 +20,8 @@ from botocore.config import Config
 
 ACCOUNT = "123456789012"
 BARE = (
-    "import os,sys,uvicorn,socket;os.environ.update(GATEWAY_PORT='0',SFTP_ENABLED='0',IOT_MTLS_ENABLED='0',LOG_LEVEL='ERROR');"
+    "import os,uvicorn,socket;"
+    "os.environ.update(GATEWAY_PORT='0',SFTP_ENABLED='0',IOT_MTLS_ENABLED='0',LOG_LEVEL='ERROR');"
     "from ministack.app import app;s=socket.socket();s.bind(('127.0.0.1',0));"
     "print('ready http://127.0.0.1:%d'%s.getsockname()[1],flush=True);"
     "uvicorn.Server(uvicorn.Config(app,log_level='error',access_log=False)).run([s])"
@@ -33,7 +34,9 @@ def start(command: list[str]) -> tuple[subprocess.Popen[str], str, float]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     url = process.stdout.readline().split()[1]
-    boto3.client("sts", endpoint_url=url, region_name="us-east-1", aws_access_key_id=ACCOUNT, aws_secret_access_key="test")
+    boto3.client(
+        "sts", endpoint_url=url, region_name="us-east-1", aws_access_key_id=ACCOUNT, aws_secret_access_key="test"
+    )
     return process, url, time.monotonic() - began
 
 
@@ -46,7 +49,12 @@ def resident(pid: int) -> float:
 def client(url: str, service: str, key: str = ACCOUNT, secret: str = "test") -> Any:
     config = Config(s3={"addressing_style": "path"}, parameter_validation=False)
     return boto3.client(
-        service, endpoint_url=url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret, config=config
+        service,
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        config=config,
     )
 
 
@@ -96,7 +104,9 @@ def measure(call: Callable[[], Any], count: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=500)
-    parser.add_argument("--flat", type=int, default=0, help="then make this many calls and print memory before and after")
+    parser.add_argument(
+        "--flat", type=int, default=0, help="then make this many calls and print memory before and after"
+    )
     options = parser.parse_args()
     environment_root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     os.chdir(environment_root)
@@ -112,7 +122,8 @@ def main() -> None:
             for name in theirs:
                 a, b = measure(theirs[name], options.calls), measure(ours[name], options.calls)
                 p, q = statistics.median(a) * 1000, statistics.median(b) * 1000
-                print(f"{name}: bare p50 {p:.2f} ms, gateway p50 {q:.2f} ms, +{q - p:.2f} ms, x{q / p:.2f}, {1 / statistics.mean(b):.0f} calls/s")
+                rate = 1 / statistics.mean(b)
+                print(f"{name}: bare {p:.2f} ms, gateway {q:.2f} ms (p50), +{q - p:.2f} ms, x{q / p:.2f}, {rate:.0f}/s")
             if options.flat:
                 call = ours["sts:GetCallerIdentity"]
                 before = resident(gate.pid)

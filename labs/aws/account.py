@@ -22,7 +22,9 @@ class AwsAccount:
 
     def client(self, service: str, region: str | None = None) -> Any:
         """A boto3 client with this account's own credentials."""
-        return self.client_as(service, self.access_key_id or self.account, self.secret_access_key or "test", region=region)
+        return self.client_as(
+            service, self.access_key_id or self.account, self.secret_access_key or "test", region=region
+        )
 
     def client_as(
         self,
@@ -32,7 +34,7 @@ class AwsAccount:
         session_token: str | None = None,
         region: str | None = None,
     ) -> Any:
-        """A boto3 client with somebody else's credentials.  Errors are not retried, so that a denial is seen at once."""
+        """A boto3 client with somebody else's credentials.  Denials are not retried."""
         import boto3
         from botocore.config import Config
 

@@ -5,7 +5,7 @@ EC2's model alone costs 25 MB, so nothing may ask for a model before the first c
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
@@ -17,7 +17,7 @@ def loader() -> Loader:
     return Loader()
 
 
-@lru_cache(maxsize=None)
+@cache
 def service_model(service: str) -> ServiceModel:
     """The model of a botocore service name such as ``"elbv2"``.
 

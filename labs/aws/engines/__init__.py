@@ -1,7 +1,8 @@
 """AWS emulators behind the gateway, each an ASGI application with three more words to say about itself.
 
 An engine believes whoever calls it: it is reached only through the gateway (or on a server somebody else runs).  It
-tells accounts apart by the access key id in the ``Authorization`` header, which the gateway sets to the account's number.
+tells accounts apart by the access key id in the ``Authorization`` header, which the gateway sets to the account's
+number.
 May depend on ``labs.errors`` and third-party emulators; knows nothing of the gateway.
 """
 
@@ -24,8 +25,8 @@ NAMES = ("ministack", "moto", "localstack")
 class Engine(Protocol):
     """What the gateway needs of an emulator.
 
-    ``shared`` is true when other programs may change the engine's state behind the gateway's back (a server that somebody
-    else runs): what was read from it is then only kept for a second.
+    ``shared`` is true when other programs may change the engine's state behind the gateway's back (a server that
+    somebody else runs): what was read from it is then only kept for a second.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -40,7 +40,9 @@ class EngineClient:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    async def call(self, service: str, operation: str, *, account: str, region: str = "us-east-1", **params: Any) -> dict[str, Any]:
+    async def call(
+        self, service: str, operation: str, *, account: str, region: str = "us-east-1", **params: Any
+    ) -> dict[str, Any]:
         """Make one call as the root user of ``account``.
 
         :raises EngineError: the engine answered with an error
@@ -64,13 +66,13 @@ def _streaming(operation_model: Any) -> dict[str, Any]:
     return {}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _serializer(service: str) -> Any:
     protocol = _protocol(service)
     return botocore.serialize.create_serializer(protocol, include_validation=False)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parser(service: str) -> Any:
     return botocore.parsers.create_parser(_protocol(service))
 

@@ -37,11 +37,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m labs.aws.gateway", description="An AWS endpoint that enforces IAM.")
+    parser = argparse.ArgumentParser(
+        prog="python -m labs.aws.gateway", description="An AWS endpoint that enforces IAM."
+    )
     parser.add_argument("--port", type=int, default=4566, help="host listener; 0 picks a free port (default 4566)")
-    parser.add_argument("--pods-port", type=int, help="second listener, without shorthand credentials; 0 picks a free port")
+    parser.add_argument(
+        "--pods-port", type=int, help="second listener, without shorthand credentials; 0 picks a free port"
+    )
     parser.add_argument("--engine", choices=NAMES, default=os.environ.get("LABS_AWS_ENGINE", "ministack"))
-    parser.add_argument("--backend", default=os.environ.get("LABS_AWS_BACKEND_URL"), help="URL of a running AWS emulator")
+    parser.add_argument(
+        "--backend", default=os.environ.get("LABS_AWS_BACKEND_URL"), help="URL of a running AWS emulator"
+    )
     parser.add_argument("--home", type=Path, required=True, help="folder for state, keys and the event history")
     return parser.parse_args(arguments)
 
@@ -59,7 +65,8 @@ async def _serve(options: argparse.Namespace) -> None:
     known = json.loads(learner.read_text()) if learner.exists() else None
     gateway = Gateway(engine, options.home, master_key(options.home), known)
     await gateway.start()
-    # uvicorn hands a signal on to whoever handled it before: without these the process would end before its files are closed.
+    # uvicorn hands a signal on to whoever handled it before: without these the process would end before its files
+    # are closed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     servers = [_server(gateway.listener(shorthands=number == 0)) for number in range(len(sockets))]

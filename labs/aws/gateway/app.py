@@ -39,7 +39,8 @@ from labs.aws.gateway.exchange import (
     whole,
 )
 from labs.aws.gateway.ownership import KeyRecord, Ownership
-from labs.aws.gateway.policies import Policies
+from labs.aws.gateway.policies import Policies, document
+from labs.aws.gateway.public_access import is_public
 from labs.aws.gateway.record import Decisions, Trail
 from labs.aws.gateway.signing import Signature, guess_protocol, read_signature, verify
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
@@ -94,7 +95,9 @@ class Exchange:
     def credentials(self) -> Credentials:
         return self.gateway.credentials
 
-    async def engine(self, service: str, operation: str, *, account: str = "", region: str = "", **params: Any) -> dict[str, Any]:
+    async def engine(
+        self, service: str, operation: str, *, account: str = "", region: str = "", **params: Any
+    ) -> dict[str, Any]:
         """Ask the engine, as the root user of ``account`` (the caller's by default).
 
         :raises AwsError: the engine's own error
@@ -113,6 +116,7 @@ class StsContext:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self.call = exchange.engine
+        self.key_owner = exchange.gateway.key_owner
         self.credentials = exchange.credentials
         self.source_ip = exchange.arrival.source_ip
 
@@ -179,7 +183,11 @@ class Gateway:
             if error.code != "EntityAlreadyExists":
                 raise
         await self.client.call(
-            "iam", "AttachUserPolicy", account=account, UserName=user, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
+            "iam",
+            "AttachUserPolicy",
+            account=account,
+            UserName=user,
+            PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess",
         )
         self.ownership.add_key(self.learner["access_key_id"], KeyRecord(account, user))
 
@@ -244,7 +252,9 @@ class Gateway:
 
     async def _answer(self, exchange: Exchange, send: Send) -> None:
         if sum(len(name) + len(value) for name, value in exchange.headers) > MAX_HEADERS:
-            raise AwsError("RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.", 400)
+            raise AwsError(
+                "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.", 400
+            )
         await self._authenticate(exchange)
         await self._enter_by_endpoint(exchange)
         call = self._understand(exchange)
@@ -254,6 +264,7 @@ class Gateway:
         exchange.account = exchange.caller_account or MANAGEMENT_ACCOUNT
         await self._authorise(exchange)
         check_documents(call)
+        await self._block_public_policy(exchange)
         provider = PROVIDERS.get((call.service, call.operation)) or PROVIDERS.get((call.service, "*"))
         if provider:
             exchange.result = await provider(exchange)
@@ -340,13 +351,36 @@ class Gateway:
             if not final.allowed:
                 raise denied(call, final, credential, self.credentials, exchange.now)
 
+    async def _block_public_policy(self, exchange: Exchange) -> None:
+        """``BlockPublicPolicy`` refuses ``PutBucketPolicy`` with a policy that would make the bucket public."""
+        call = exchange.call
+        assert call is not None
+        if (call.service, call.operation) != ("s3", "PutBucketPolicy"):
+            return
+        blocked = await self.policies.public_access_block(call.params["Bucket"], exchange.account)
+        if blocked.get("BlockPublicPolicy") and is_public(document(call.params["Policy"])):
+            who = exchange.credential.principal.arn if exchange.credential else "*"
+            raise AwsError(
+                "AccessDenied",
+                f"User: {who} is not authorized to perform: s3:PutBucketPolicy on resource: "
+                f'"arn:aws:s3:::{call.params["Bucket"]}" because public policies are prevented by the BlockPublicPolicy'
+                " setting in S3 Block Public Access.",
+                403,
+            )
+
     async def _forward(self, exchange: Exchange, send: Send) -> None:
         call = exchange.call
         assert call is not None
         model = operation_model(call.service, call.operation)
         path, query, headers, content = rewriting.for_engine(exchange)
         scope = forwarded_scope(
-            exchange.scope, path, query, headers, exchange.account, call.region, service_model(call.service).signing_name
+            exchange.scope,
+            path,
+            query,
+            headers,
+            exchange.account,
+            call.region,
+            service_model(call.service).signing_name,
         )
         streams = model.has_streaming_output or model.has_event_stream_output
         answer = Answer(send if streams else None, exchange.request_id)
@@ -369,15 +403,16 @@ class Gateway:
             exchange.error = rewriting.error_of(exchange, answer.status, answer.headers, body)
         self._record(exchange)
         if not streams:
-            replaced = [(n, str(len(body)).encode() if n == b"content-length" and body is not answer.body else v) for n, v in answer.headers]
+            replaced = [
+                (n, str(len(body)).encode() if n == b"content-length" and body is not answer.body else v)
+                for n, v in answer.headers
+            ]
             await _send(send, answer.status, replaced, body)
 
     async def _refuse(self, exchange: Exchange, error: AwsError, send: Send) -> None:
         exchange.error = (error.code, error.message)
         call = exchange.call or self._guess(exchange)
-        service, operation, protocol = (
-            (call.service, call.operation, call.protocol) if call else _shape_of(exchange)
-        )
+        service, operation, protocol = (call.service, call.operation, call.protocol) if call else _shape_of(exchange)
         if exchange.call:
             self._record(exchange)
         status, headers, body = render_error(error, protocol, service, operation, exchange.request_id)
@@ -424,7 +459,9 @@ class Gateway:
         except LabError as error:
             status, answer = 409, {"error": str(error)}
         body = json.dumps(answer, default=str).encode()
-        await _send(send, status, [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())], body)
+        await _send(
+            send, status, [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())], body
+        )
 
     async def _lab(self, method: str, path: str, query: str) -> tuple[int, dict[str, Any]]:
         from urllib.parse import parse_qs
@@ -508,12 +545,16 @@ async def _organizations(exchange: Exchange) -> dict[str, Any]:
 async def _lookup_events(exchange: Exchange) -> dict[str, Any]:
     assert exchange.call is not None
     gateway = exchange.gateway
-    return cloudtrail.lookup_events(exchange.call, exchange.caller_account, gateway.trail, gateway.lookups, exchange.now)
+    return cloudtrail.lookup_events(
+        exchange.call, exchange.caller_account, gateway.trail, gateway.lookups, exchange.now
+    )
 
 
 async def _simulate(exchange: Exchange) -> dict[str, Any]:
     assert exchange.call is not None
-    return await simulation.simulate(exchange.call, exchange.caller_account, exchange.gateway.policies, exchange.gateway.organizations)
+    return await simulation.simulate(
+        exchange.call, exchange.caller_account, exchange.gateway.policies, exchange.gateway.organizations
+    )
 
 
 async def _root_user(exchange: Exchange) -> dict[str, Any]:

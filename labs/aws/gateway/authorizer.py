@@ -14,6 +14,7 @@ from labs.aws.gateway.context import Arrival, global_context, organization_conte
 from labs.aws.gateway.credentials import Credential
 from labs.aws.gateway.ownership import Ownership
 from labs.aws.gateway.policies import Policies, document, must_allow
+from labs.aws.gateway.public_access import is_public
 from labs.aws.iam import Decision, Policy, PolicySet, Principal, PrincipalType, Request, condition_keys_in, evaluate
 
 ANONYMOUS = Principal(arn="*", account="", type=PrincipalType.ANONYMOUS)
@@ -23,7 +24,9 @@ ROOT_OF_FEDERATED_USER = Policy(
 )
 SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
 # AWS Organizations User Guide, "Resource control policies (RCPs)": "List of AWS services that support RCPs".
-RCP_SERVICES = frozenset(["s3", "sts", "kms", "sqs", "secretsmanager", "ecr", "aoss", "cognito-idp", "dynamodb", "logs"])
+RCP_SERVICES = frozenset(
+    ["s3", "sts", "kms", "sqs", "secretsmanager", "ecr", "aoss", "cognito-idp", "dynamodb", "logs"]
+)
 
 
 class Organization(Protocol):
@@ -66,7 +69,9 @@ class Lookup:
 class Authorizer:
     """Decides calls.  One per gateway."""
 
-    def __init__(self, client: EngineClient, policies: Policies, ownership: Ownership, organization: Organization) -> None:
+    def __init__(
+        self, client: EngineClient, policies: Policies, ownership: Ownership, organization: Organization
+    ) -> None:
         self.client = client
         self.policies = policies
         self.ownership = ownership
@@ -182,6 +187,11 @@ class Authorizer:
         owner = check.resource_account or principal.account
         resource = await self.policies.resource(check.action, check.resource, owner)
         service = check.action.partition(":")[0].lower()
+        if service == "s3" and resource and principal.account != owner and is_public(resource.document):
+            # RestrictPublicBuckets: a public policy then serves only the bucket's own account and AWS services.
+            blocked = await self.policies.public_access_block(_bucket_of(check.resource), owner)
+            if blocked.get("RestrictPublicBuckets") and principal.type is not PrincipalType.SERVICE:
+                resource = None
         rcps = None
         if service in RCP_SERVICES and not principal.is_service_linked_role and check.resource != "*":
             rcps = self.organization.levels(owner, RCP)
@@ -197,6 +207,10 @@ class Authorizer:
             vpc_endpoint=endpoint_policy,
             resource_must_allow=must_allow(check.action, check.resource),
         )
+
+
+def _bucket_of(arn: str) -> str:
+    return arn.rpartition(":::")[2].partition("/")[0]
 
 
 def _tag_keys(keys: frozenset[str]) -> bool:

@@ -354,12 +354,13 @@ def _route(
     """Service, route and path labels; the headers come back with those that a presigned URL carries in its query."""
     host = headers.get("host", "")
     if not candidates:
-        candidates = _unsigned(method, path, host)
+        candidates = _unsigned(method, path, headers)
     rest = directory.in_order(candidates, path, host)
     if not rest:
         raise _unknown_operation("", 404)
     if rest[0].signing == "s3":
-        if "/v20180820/" in path[:12] and ("x-amz-account-id" in headers or "s3-control" in host):
+        owned = "x-amz-account-id" in headers or "x-amz-outpost-id" in headers or "s3-control" in host
+        if path.startswith("/v20180820/") and owned:
             rest = [entry for entry in rest if entry.name == "s3control"]
         else:
             return _route_s3(method, path, query, headers)
@@ -372,12 +373,14 @@ def _route(
     raise _unknown_operation("", 404)
 
 
-def _unsigned(method: str, path: str, host: str) -> tuple[Entry, ...]:
-    found = directory.by_host(host)
+def _unsigned(method: str, path: str, headers: Mapping[str, str]) -> tuple[Entry, ...]:
+    found = directory.by_host(headers.get("host", ""))
     if any(entry.rest for entry in found):
         return found
     if method == "POST" and path in _OIDC_PATHS:
         return (directory.entries()["sso-oidc"],)
+    if "x-amz-sso_bearer_token" in headers:
+        return (directory.entries()["sso"],)
     return directory.by_signing_name("s3")
 
 

@@ -79,4 +79,3 @@ def organization_context(prefix: str, organization: tuple[str, str] | None) -> C
         return {}
     identifier, path = organization
     return {f"{prefix}OrgID": identifier, f"{prefix}OrgPaths": (path,)}
-

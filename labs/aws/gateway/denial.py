@@ -28,12 +28,16 @@ _BY_PROTOCOL = {
 
 
 def denied(
-    call: ServiceCall, decision: Decision, credential: Credential | None, credentials: Credentials, now: datetime.datetime
+    call: ServiceCall,
+    decision: Decision,
+    credential: Credential | None,
+    credentials: Credentials,
+    now: datetime.datetime,
 ) -> AwsError:
     """The error for a denied call.
 
-    EC2 adds the encoded authorization failure message, which ``DecodeAuthorizationMessage`` opens.  An anonymous caller of
-    S3 learns nothing but "Access Denied".
+    EC2 adds the encoded authorization failure message, which ``DecodeAuthorizationMessage`` opens.  An anonymous caller
+    of S3 learns nothing but "Access Denied".
     """
     code, status = _BY_SERVICE.get(call.service) or _BY_PROTOCOL.get(call.protocol, ("AccessDenied", 403))
     message = denial_message(decision)
@@ -46,4 +50,3 @@ def denied(
             f" Encoded authorization failure message: {sealed}"
         )
     return AwsError(code, message, status)
-

@@ -22,7 +22,7 @@ _FIRST = (
 )  # fmt: skip
 
 # Signing names that the clients' endpoint rules put in place of the model's own.
-_ALSO_SIGNED_AS = {"s3express": "s3", "s3-outposts": "s3", "s3-object-lambda": "s3", "sigv4-s3express": "s3"}
+_ALSO_SIGNED_AS = {"s3express": "s3", "s3-object-lambda": "s3"}
 
 # Sibling services of REST protocols that their paths tell apart, so that the wrong model is not loaded.
 _PATHS = {
@@ -78,7 +78,8 @@ def _index(field: str) -> dict[str, tuple[Entry, ...]]:
 @lru_cache(maxsize=512)
 def by_signing_name(name: str) -> tuple[Entry, ...]:
     """Services whose requests are signed for ``name``, preferred first; empty for an unknown name."""
-    return _index("signing").get(_ALSO_SIGNED_AS.get(name, name), ())
+    found = _index("signing").get(_ALSO_SIGNED_AS.get(name, name), ())
+    return (*found, entries()["s3control"]) if name == "s3-outposts" else found
 
 
 def by_target(prefix: str) -> tuple[Entry, ...]:

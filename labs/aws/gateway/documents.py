@@ -1,4 +1,4 @@
-"""Policy documents inside calls are checked before an engine stores them, with the error of the service that was called."""
+"""Policy documents inside calls are checked before an engine stores them, with the error of the service called."""
 
 from __future__ import annotations
 

@@ -12,31 +12,47 @@ from labs.aws.iam import PrincipalType
 from labs.aws.models import service_model
 
 # Data events are recorded only where a trail asks for them (CloudTrail User Guide, "Logging data events").
-_DATA_EVENTS = {
-    "s3": frozenset(
-        "GetObject HeadObject PutObject DeleteObject DeleteObjects CopyObject UploadPart UploadPartCopy CreateMultipartUpload"
-        " CompleteMultipartUpload AbortMultipartUpload ListParts ListMultipartUploads ListObjects ListObjectsV2 HeadBucket"
-        " ListObjectVersions GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging RestoreObject"
-        " SelectObjectContent GetObjectAttributes GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold".split()
-    ),
-    "dynamodb": frozenset(
-        "GetItem PutItem UpdateItem DeleteItem Query Scan BatchGetItem BatchWriteItem TransactGetItems TransactWriteItems"
-        " ExecuteStatement BatchExecuteStatement ExecuteTransaction".split()
-    ),
-    "dynamodbstreams": frozenset(["GetRecords", "GetShardIterator"]),
-    "lambda": frozenset(["Invoke", "InvokeAsync", "InvokeWithResponseStream"]),
-    "sqs": frozenset(
-        "SendMessage SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch ChangeMessageVisibility"
-        " ChangeMessageVisibilityBatch".split()
-    ),
-    "sns": frozenset(["Publish", "PublishBatch"]),
-    "logs": frozenset(["PutLogEvents"]),
-    "cloudwatch": frozenset(["PutMetricData", "GetMetricData", "ListMetrics"]),
-    "kinesis": frozenset(["PutRecord", "PutRecords", "GetRecords", "GetShardIterator"]),
+_DATA_EVENTS: dict[str, frozenset[str]] = {
+    service: frozenset(operations.split())
+    for service, operations in {
+        "s3": """GetObject HeadObject PutObject DeleteObject DeleteObjects CopyObject UploadPart UploadPartCopy
+            CreateMultipartUpload CompleteMultipartUpload AbortMultipartUpload ListParts ListMultipartUploads
+            ListObjects ListObjectsV2 HeadBucket ListObjectVersions GetObjectAcl PutObjectAcl GetObjectTagging
+            PutObjectTagging DeleteObjectTagging RestoreObject SelectObjectContent GetObjectAttributes GetObjectRetention
+            PutObjectRetention GetObjectLegalHold PutObjectLegalHold""",
+        "dynamodb": """GetItem PutItem UpdateItem DeleteItem Query Scan BatchGetItem BatchWriteItem TransactGetItems
+            TransactWriteItems ExecuteStatement BatchExecuteStatement ExecuteTransaction""",
+        "dynamodbstreams": "GetRecords GetShardIterator",
+        "lambda": "Invoke InvokeAsync InvokeWithResponseStream",
+        "sqs": """SendMessage SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch ChangeMessageVisibility
+            ChangeMessageVisibilityBatch""",
+        "sns": "Publish PublishBatch",
+        "logs": "PutLogEvents",
+        "cloudwatch": "PutMetricData GetMetricData ListMetrics",
+        "kinesis": "PutRecord PutRecords GetRecords GetShardIterator",
+    }.items()
 }
-_READ_PREFIXES = ("Get", "List", "Describe", "Head", "Lookup", "Search", "BatchGet", "Simulate", "Validate", "Scan", "Query")
-_READ_ONLY = {"sts:AssumeRole", "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML", "sts:DecodeAuthorizationMessage"} | {
-    f"kms:{operation}" for operation in ("Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "Sign", "Verify")
+_READ_PREFIXES = (
+    "Get",
+    "List",
+    "Describe",
+    "Head",
+    "Lookup",
+    "Search",
+    "BatchGet",
+    "Simulate",
+    "Validate",
+    "Scan",
+    "Query",
+)
+_READ_ONLY = {
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:AssumeRoleWithSAML",
+    "sts:DecodeAuthorizationMessage",
+} | {
+    f"kms:{operation}"
+    for operation in ("Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "Sign", "Verify")
 }
 _HIDDEN = {
     "secretstring",
@@ -54,7 +70,12 @@ _HIDDEN = {
     "tokencode",
 }
 _HIDDEN_TEXT = "HIDDEN_DUE_TO_SECURITY_REASONS"
-_EVENT_SOURCE = {"cloudwatch": "monitoring", "elbv2": "elasticloadbalancing", "elb": "elasticloadbalancing", "s3control": "s3"}
+_EVENT_SOURCE = {
+    "cloudwatch": "monitoring",
+    "elbv2": "elasticloadbalancing",
+    "elb": "elasticloadbalancing",
+    "s3control": "s3",
+}
 # Parameters that name the resource of a call, and the CloudFormation type that CloudTrail shows for it.
 _RESOURCE_TYPES = {
     "Bucket": "AWS::S3::Bucket",
@@ -192,7 +213,9 @@ def resources(params: Mapping[str, Any]) -> list[dict[str, str]]:
 def _event_name(service: str, operation: str, params: Mapping[str, Any]) -> str:
     # S3's event history uses the REST operation's name (S3 User Guide, "Amazon S3 CloudTrail events").
     if service == "s3":
-        return {"ListObjectsV2": "ListObjects", "PutBucketLifecycleConfiguration": "PutBucketLifecycle"}.get(operation, operation)
+        return {"ListObjectsV2": "ListObjects", "PutBucketLifecycleConfiguration": "PutBucketLifecycle"}.get(
+            operation, operation
+        )
     if service == "lambda" and operation != "Invoke":
         return f"{operation}20150331" + ("v2" if operation in ("AddPermission", "UpdateFunctionConfiguration") else "")
     return operation

@@ -157,9 +157,7 @@ def forwarded_scope(
     drop = {b"authorization", b"x-amz-security-token"}
     kept = [(name, value) for name, value in headers if name not in drop]
     kept.append((b"authorization", authorization(account, region, signing_name).encode()))
-    query = b"&".join(
-        part for part in query.split(b"&") if part and not part.startswith(_PRESIGNED)
-    )
+    query = b"&".join(part for part in query.split(b"&") if part and not part.startswith(_PRESIGNED))
     return {**scope, "path": unquote(path.decode("latin-1")), "raw_path": path, "query_string": query, "headers": kept}
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS access_keys (id TEXT PRIMARY KEY, account TEXT NOT NULL, user TEXT NOT NULL, status TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS access_keys (
+ id TEXT PRIMARY KEY, account TEXT NOT NULL, user TEXT NOT NULL, status TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS buckets (name TEXT PRIMARY KEY, account TEXT NOT NULL);
 """
 
@@ -45,7 +46,8 @@ class Ownership:
         self._keys[access_key_id] = record
         with self._database:
             self._database.execute(
-                "INSERT OR REPLACE INTO access_keys VALUES (?,?,?,?)", (access_key_id, record.account, record.user, record.status)
+                "INSERT OR REPLACE INTO access_keys VALUES (?,?,?,?)",
+                (access_key_id, record.account, record.user, record.status),
             )
 
     def drop_key(self, access_key_id: str) -> None:

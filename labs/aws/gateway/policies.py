@@ -21,15 +21,15 @@ SHARED_TTL = 1.0  # seconds
 DATA_OPERATIONS = frozenset(
     f"{service}:{operation}"
     for service, operations in {
-        "s3": "PutObject CopyObject DeleteObject DeleteObjects UploadPart UploadPartCopy CreateMultipartUpload"
-        " CompleteMultipartUpload AbortMultipartUpload HeadObject HeadBucket SelectObjectContent RestoreObject",
-        "sqs": "SendMessage SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch ChangeMessageVisibility"
-        " ChangeMessageVisibilityBatch PurgeQueue",
+        "s3": """PutObject CopyObject DeleteObject DeleteObjects UploadPart UploadPartCopy CreateMultipartUpload
+            CompleteMultipartUpload AbortMultipartUpload HeadObject HeadBucket SelectObjectContent RestoreObject""",
+        "sqs": """SendMessage SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch ChangeMessageVisibility
+            ChangeMessageVisibilityBatch PurgeQueue""",
         "sns": "Publish PublishBatch",
-        "dynamodb": "PutItem UpdateItem DeleteItem BatchWriteItem BatchGetItem TransactWriteItems TransactGetItems Query"
-        " Scan ExecuteStatement BatchExecuteStatement ExecuteTransaction",
-        "kms": "Encrypt Decrypt ReEncrypt GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateDataKeyPair Sign Verify"
-        " GenerateRandom GenerateMac VerifyMac",
+        "dynamodb": """PutItem UpdateItem DeleteItem BatchWriteItem BatchGetItem TransactWriteItems TransactGetItems
+            Query Scan ExecuteStatement BatchExecuteStatement ExecuteTransaction""",
+        "kms": """Encrypt Decrypt ReEncrypt GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateDataKeyPair Sign
+            Verify GenerateRandom GenerateMac VerifyMac""",
         "lambda": "Invoke InvokeAsync",
         "logs": "PutLogEvents FilterLogEvents StartQuery",
         "cloudwatch": "PutMetricData",
@@ -41,8 +41,9 @@ DATA_OPERATIONS = frozenset(
 )
 _READS = ("Get", "List", "Describe", "Head", "Lookup", "Search", "BatchGet", "Simulate", "Validate", "Select")
 
-DEFAULT_KEY_POLICY = """{"Version": "2012-10-17", "Id": "key-default-1", "Statement": [{"Sid": "Enable IAM User Permissions",
- "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::%s:root"}, "Action": "kms:*", "Resource": "*"}]}"""
+DEFAULT_KEY_POLICY = """{"Version": "2012-10-17", "Id": "key-default-1", "Statement": [
+ {"Sid": "Enable IAM User Permissions", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::%s:root"},
+  "Action": "kms:*", "Resource": "*"}]}"""
 
 
 class Organization(Protocol):
@@ -53,7 +54,7 @@ class Organization(Protocol):
 
 
 class Policies:
-    """Reads and remembers policies.  Keys are ``(service, account, …)`` so that a write can drop one account's service."""
+    """Reads and remembers policies.  Keys are ``(service, account, …)``: a write drops one account's service."""
 
     def __init__(self, client: EngineClient) -> None:
         self._client = client
@@ -191,21 +192,29 @@ class Policies:
             text = None
         if not text:
             return None
-        return Policy(document(text), name=_POLICY_NAME.get(reader, "resource policy"), arn=name if name.startswith("arn:") else "")
+        return Policy(
+            document(text),
+            name=_POLICY_NAME.get(reader, "resource policy"),
+            arn=name if name.startswith("arn:") else "",
+        )
 
     async def _bucket(self, name: str, account: str) -> Any:
         return (await self._call("s3", "GetBucketPolicy", account, Bucket=name)).get("Policy") or None
 
     async def _queue(self, arn: str, account: str) -> Any:
-        _, _, _, region, owner, queue = arn.split(":", 5)
-        url = (await self._client.call("sqs", "GetQueueUrl", account=account, region=region, QueueName=queue))["QueueUrl"]
+        _, _, _, region, _, queue = arn.split(":", 5)
+        url = (await self._client.call("sqs", "GetQueueUrl", account=account, region=region, QueueName=queue))[
+            "QueueUrl"
+        ]
         answer = await self._client.call(
             "sqs", "GetQueueAttributes", account=account, region=region, QueueUrl=url, AttributeNames=["Policy"]
         )
         return (answer.get("Attributes") or {}).get("Policy")
 
     async def _regional(self, service: str, operation: str, arn: str, account: str, **params: Any) -> dict[str, Any]:
-        return await self._client.call(service, operation, account=account, region=arn.split(":")[3] or "us-east-1", **params)
+        return await self._client.call(
+            service, operation, account=account, region=arn.split(":")[3] or "us-east-1", **params
+        )
 
     async def _topic(self, arn: str, account: str) -> Any:
         answer = await self._regional("sns", "GetTopicAttributes", arn, account, TopicArn=arn)
@@ -213,7 +222,9 @@ class Policies:
 
     async def _key(self, arn: str, account: str) -> Any:
         try:
-            answer = await self._regional("kms", "GetKeyPolicy", arn, account, KeyId=arn.rpartition("/")[2], PolicyName="default")
+            answer = await self._regional(
+                "kms", "GetKeyPolicy", arn, account, KeyId=arn.rpartition("/")[2], PolicyName="default"
+            )
             return answer.get("Policy") or DEFAULT_KEY_POLICY % account
         except EngineError as error:
             if error.code == "NotFoundException":
@@ -221,7 +232,9 @@ class Policies:
             raise
 
     async def _secret(self, arn: str, account: str) -> Any:
-        return (await self._regional("secretsmanager", "GetResourcePolicy", arn, account, SecretId=arn)).get("ResourcePolicy")
+        return (await self._regional("secretsmanager", "GetResourcePolicy", arn, account, SecretId=arn)).get(
+            "ResourcePolicy"
+        )
 
     async def _function(self, arn: str, account: str) -> Any:
         parts = arn.split(":")
@@ -244,7 +257,9 @@ class Policies:
         role = await self.role(account, arn.rpartition("/")[2])
         return role and role["AssumeRolePolicyDocument"]
 
-    async def granted(self, key_arn: str, account: str, operation: str, principal: Principal, context: Mapping[str, Any]) -> bool:
+    async def granted(
+        self, key_arn: str, account: str, operation: str, principal: Principal, context: Mapping[str, Any]
+    ) -> bool:
         """Whether a KMS grant lets the caller perform ``operation`` (AWS KMS Developer Guide, "Grants in AWS KMS")."""
         grants = await self._keep(("kms", account, "grants", key_arn), lambda: self._grants(key_arn, account))
         return any(_grant_covers(grant, operation, principal, context) for grant in grants)

@@ -653,11 +653,19 @@ def _query_values(shape: Shape, values: list[str]) -> Any:
     return read_text(shape, values[0])
 
 
+def _expires(value: str) -> datetime | str:
+    """S3 keeps whatever an object's ``Expires`` says."""
+    try:
+        return read_time(value)
+    except Malformed:
+        return value
+
+
 def _header_value(shape: Shape, value: str) -> Any:
     if shape.type_name == "list":
         return [read_text(shape.member, item.strip().strip('"')) for item in value.split(",")]
     if shape.type_name == "timestamp" and shape.name == "Expires":
-        return value  # S3 keeps whatever an object's Expires says
+        return _expires(value)
     if is_json_value_header(shape):
         try:
             return json.loads(_blob(value))

@@ -18,14 +18,15 @@ RETENTION = 90 * 86_400  # seconds; CloudTrail User Guide, "Working with CloudTr
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
- id TEXT PRIMARY KEY, time REAL NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL,
- username TEXT NOT NULL, access_key TEXT NOT NULL, read_only INTEGER NOT NULL, resources TEXT NOT NULL, body TEXT NOT NULL);
+ id TEXT PRIMARY KEY, time REAL NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+ source TEXT NOT NULL, username TEXT NOT NULL, access_key TEXT NOT NULL, read_only INTEGER NOT NULL,
+ resources TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS events_by_time ON events (account, region, time DESC);
 """
 
 
 class Trail:
-    """CloudTrail's event history.  Writes are gathered and reach the file with the next read or ``BATCH`` events later."""
+    """CloudTrail's event history.  Writes reach the file with the next read or ``BATCH`` events later."""
 
     BATCH = 256
 
@@ -79,8 +80,10 @@ class Trail:
                     "DELETE FROM events WHERE rowid <= (SELECT max(rowid) FROM events) - ?", (KEPT_EVENTS,)
                 )
 
-    def events(self, account: str, region: str, start: float, end: float) -> Iterator[tuple[float, str, str, dict[str, Any]]]:
-        """Newest first: ``(time, username, resources as JSON, event)`` of one account and region, within seconds ``start``–``end``."""
+    def events(
+        self, account: str, region: str, start: float, end: float
+    ) -> Iterator[tuple[float, str, str, dict[str, Any]]]:
+        """Newest first: ``(time, username, resources as JSON, event)``, from ``start`` to ``end`` (seconds)."""
         self.flush()
         cursor = self._database.execute(
             "SELECT time, username, resources, body FROM events WHERE account=? AND region=? AND time>=? AND time<=?"

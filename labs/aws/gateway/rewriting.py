@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,8 +24,8 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 ROOT_USER = "GetUser (root)"  # GetUser without a name, asked by a root user: no engine has such a user
 
-# "If you do not specify a user name, IAM determines the user name implicitly based on the Amazon Web Services access key
-# ID signing the request" (IAM API Reference, e.g. CreateAccessKey).
+# "If you do not specify a user name, IAM determines the user name implicitly based on the Amazon Web Services access
+# key ID signing the request" (IAM API Reference, e.g. CreateAccessKey).
 _OF_CALLER = frozenset(
     [
         "GetUser",
@@ -71,14 +71,16 @@ def for_engine(exchange: Exchange) -> tuple[bytes, bytes, RawHeaders, bytes | No
     """Path, query, headers and body for the engine; the body is ``None`` where it streams."""
     call, content, headers = exchange.call, exchange.content, exchange.headers
     assert call is not None
-    if call.service == "iam" and content is not None and call.params.get("UserName") and b"UserName=" not in content:
-        if call.operation in _OF_CALLER and b"Action=" in content:
-            content += b"&UserName=" + quote(call.params["UserName"], safe="").encode()
-            headers = [(n, str(len(content)).encode() if n == b"content-length" else v) for n, v in headers]
+    named = call.service == "iam" and call.operation in _OF_CALLER and call.params.get("UserName")
+    if named and content is not None and b"UserName=" not in content:
+        content += b"&UserName=" + quote(str(named), safe="").encode()
+        headers = [(n, str(len(content)).encode() if n == b"content-length" else v) for n, v in headers]
     return exchange.path, exchange.query, headers, content
 
 
-def from_engine(exchange: Exchange, status: int, headers: RawHeaders, body: bytes) -> tuple[Mapping[str, Any] | None, bytes]:
+def from_engine(
+    exchange: Exchange, status: int, headers: RawHeaders, body: bytes
+) -> tuple[Mapping[str, Any] | None, bytes]:
     """The parsed answer where somebody needs it, and the body to send on.
 
     A new access key gets the secret that the gateway will verify against; keys and buckets are noted down.
@@ -115,7 +117,9 @@ def parse(call: ServiceCall, status: int, headers: RawHeaders, body: bytes) -> d
     """The engine's answer as botocore would return it; empty if it cannot be read."""
     response = {"status_code": status, "headers": _headers(headers), "body": body}
     try:
-        parsed = _parser(_wire_protocol(call)).parse(response, operation_model(call.service, call.operation).output_shape)
+        parsed = _parser(_wire_protocol(call)).parse(
+            response, operation_model(call.service, call.operation).output_shape
+        )
     except (botocore.parsers.ResponseParserError, ValueError, KeyError, TypeError):
         return {}
     parsed.pop("ResponseMetadata", None)
@@ -134,7 +138,7 @@ def _wire_protocol(call: ServiceCall) -> str:
     return "rest-xml" if call.protocol == "s3" else call.protocol
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parser(protocol: str) -> Any:
     return botocore.parsers.create_parser(protocol)
 

@@ -166,7 +166,8 @@ class Condition:
     def __init__(self, operator: str, key: str, value: Any, variables: bool) -> None:
         self.operator, self.key, self.lowered, self.values = operator, key, key.lower(), values_of(value)
         self._qualifier, base, self._if_exists = split_operator(operator)
-        self._negated, self._matchers = False, ()
+        self._negated = False
+        self._matchers: tuple[Matcher, ...] = ()
         self._test: Callable[[Context], bool]
         if base == "null":
             self._test = self._null

@@ -62,7 +62,8 @@ class _Tried:
         documents: list[Policy] = []
         self.deny: int | None = None
         self.allows: int | None = None
-        self.grant, self.granted_by = Grant.NONE, None
+        self.grant = Grant.NONE
+        self.granted_by: int | None = None
         self.level_allows: list[bool] = []
         for level in levels:
             allowed = False
@@ -206,10 +207,9 @@ class _Evaluation:
         return _gate(kind, IMPLICIT, tried, None, note or "No statement allows it.")
 
     def _limit(self, kind: PolicyType) -> Gate:
+        policies = self.policies.session
         if kind is PolicyType.BOUNDARY:
             policies = None if self.policies.boundary is None else (self.policies.boundary,)
-        else:
-            policies = self.policies.session
         if policies is None:
             return Gate(kind, SKIPPED, note=f"No {kind} is set.")
         if self.external or (kind is PolicyType.BOUNDARY and self.principal.type is PrincipalType.ROOT):
@@ -247,7 +247,7 @@ class _Evaluation:
 _GRANT_NOTES = {
     Grant.NONE: "",
     Grant.ACCOUNT: "It names the account, which leaves the decision to the account's identity-based policies.",
-    Grant.ROLE: "It names the caller's role: identity-based policies are not needed, boundary and session policy still limit.",
+    Grant.ROLE: "It names the caller's role: no identity-based policy is needed, boundary and session policies limit.",
     Grant.DIRECT: "It names this very caller and decides by itself.",
 }
 

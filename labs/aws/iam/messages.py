@@ -1,7 +1,7 @@
 """AWS's words for a denial, and the JSON form of a decision.
 
 "Troubleshoot access denied error messages" (IAM User Guide); Amazon S3 User Guide, "Troubleshoot access denied (403
-Forbidden) errors in Amazon S3".  The denying policy's ARN is shown to callers in the resource's account or organisation.
+Forbidden) errors in Amazon S3".  The denying policy's ARN is shown within the resource's account or organisation.
 """
 
 from __future__ import annotations

@@ -135,8 +135,8 @@ class Gate:
     """One step of the evaluation, in AWS's documented order.
 
     ``verdict``: ``"allow"`` (passes), ``"explicit-deny"``, ``"implicit-deny"`` (nothing allows), ``"skipped"`` (no
-    policy of this type applies, or its silence does not matter; ``note`` says which) or ``"final-allow"`` (a resource-based
-    policy that decides by itself).
+    policy of this type applies, or its silence does not matter; ``note`` says which) or ``"final-allow"`` (a
+    resource-based policy that decides by itself).
     ``decided_by`` is the index into ``statements`` of the deciding statement, or ``None``.
     """
 

@@ -138,7 +138,7 @@ def statements_of(policy: Policy) -> tuple[Statement, ...]:
     """The compiled statements of a policy.  Whatever is not a statement is left out, as if it were not there."""
     document = policy.document
     try:
-        key = marshal.dumps(document, 2)
+        key = marshal.dumps(document, 2)  # type: ignore[arg-type]  # another kind of mapping is the ValueError below
     except ValueError:  # a mapping of another type
         key = b"json" + json.dumps(document, default=_plain).encode()
     known = _cache.get(key)

@@ -29,7 +29,7 @@ _ATTRIBUTES = (
 
 
 class LookupRate:
-    """"The rate of lookup requests is limited to two per second, per account, per Region"."""
+    """ "The rate of lookup requests is limited to two per second, per account, per Region"."""
 
     PER_SECOND = 2
 
@@ -50,8 +50,9 @@ def lookup_events(
 ) -> dict[str, Any]:
     """Answer one ``LookupEvents``.
 
-    :raises AwsError: ``InvalidLookupAttributesException``, ``InvalidTimeRangeException``, ``InvalidMaxResultsException``,
-        ``InvalidNextTokenException``, ``InvalidEventCategoryException``, ``ThrottlingException``
+    :raises AwsError: ``InvalidLookupAttributesException``, ``InvalidTimeRangeException``,
+        ``InvalidMaxResultsException``, ``InvalidNextTokenException``, ``InvalidEventCategoryException``,
+        ``ThrottlingException``
     """
     rate.take(account, call.region)
     params = call.params
@@ -64,10 +65,14 @@ def lookup_events(
         raise AwsError("InvalidEventCategoryException", "Invalid event category. Valid value: insight", 400)
     if params.get("EventCategory") == "insight":
         return {"Events": []}
-    question = json.dumps([account, call.region, attribute, params.get("StartTime"), params.get("EndTime")], default=str)
+    question = json.dumps(
+        [account, call.region, attribute, params.get("StartTime"), params.get("EndTime")], default=str
+    )
     skip, end = _continue(params.get("NextToken"), question, end)
     found: list[dict[str, Any]] = []
-    for number, (when, username, resources, body) in enumerate(_matching(trail, account, call.region, start, end, attribute)):
+    for number, (when, username, resources, body) in enumerate(
+        _matching(trail, account, call.region, start, end, attribute)
+    ):
         if number < skip:
             continue
         if len(found) == limit:
@@ -84,7 +89,9 @@ def _attribute(attributes: Any) -> tuple[str, str] | None:
     key, value = attributes[0].get("AttributeKey"), attributes[0].get("AttributeValue")
     if key not in _ATTRIBUTES or not isinstance(value, str) or not 1 <= len(value) <= 2000:
         raise AwsError(
-            "InvalidLookupAttributesException", f"Specify one of {', '.join(_ATTRIBUTES)} and a value of 1 to 2000 characters.", 400
+            "InvalidLookupAttributesException",
+            f"Specify one of {', '.join(_ATTRIBUTES)} and a value of 1 to 2000 characters.",
+            400,
         )
     return key, value
 
@@ -109,7 +116,9 @@ def _seconds(value: Any, default: float) -> float:
         raise AwsError("InvalidTimeRangeException", "Times are given in seconds since 1970-01-01.", 400) from None
 
 
-def _matching(trail: Trail, account: str, region: str, start: float, end: float, attribute: tuple[str, str] | None) -> Any:
+def _matching(
+    trail: Trail, account: str, region: str, start: float, end: float, attribute: tuple[str, str] | None
+) -> Any:
     for row in trail.events(account, region, start, end):
         if attribute is None or _has(row, *attribute):
             yield row

@@ -1,9 +1,9 @@
-"""AWS Organizations: one organisation whose management account is 000000000000 and whose members are all other accounts.
+"""AWS Organizations: one organisation; its management account is 000000000000, its members are all other accounts.
 
-An account belongs to the organisation from its first call on (the course's accounts are cheap: any 12-digit number works).
+An account belongs to the organisation from its first call on (accounts are cheap: any 12-digit number works).
 Organisational units, moving accounts, service control and resource control policies work as on AWS, and the gateway
-enforces them.  Left out: handshakes that somebody must accept, delegated administration, tag and backup policies'
-effects (their documents are kept, not enforced).
+enforces them.  Left out: handshakes that somebody must accept, delegated administration, the effects of tag and backup
+policies (their documents are kept, not enforced).
 
 Pages: "AWS Organizations API Reference", "Service control policies (SCPs)", "Resource control policies (RCPs)", "SCP
 evaluation" and "Quotas and service limits for AWS Organizations" (AWS Organizations User Guide).
@@ -87,7 +87,7 @@ class Organizations:
         """Organisation id and the path ``o-…/r-…/ou-…/`` of an account; ``None`` for no account."""
         if not re.fullmatch(r"[0-9]{12}", account):
             return None
-        above = [unit for unit in self._ancestors(account)]
+        above = self._ancestors(account)
         return self._state["id"], "/".join([self._state["id"], *above]) + "/"
 
     def levels(self, account: str, policy_type: str) -> tuple[tuple[Policy, ...], ...] | None:
@@ -201,7 +201,9 @@ class Organizations:
         kind = self._policy_type(params)
         self._require_root(params)
         if kind not in self._state["enabled"]:
-            raise _error("PolicyTypeNotEnabledException", "This operation can be performed only for enabled policy types.")
+            raise _error(
+                "PolicyTypeNotEnabledException", "This operation can be performed only for enabled policy types."
+            )
         self._state["enabled"].remove(kind)
         for target, attached in self._state["attached"].items():
             self._state["attached"][target] = [p for p in attached if self._policy(p)["type"] != kind]
@@ -222,7 +224,9 @@ class Organizations:
         return {}
 
     def _list_services(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        listed = [{"ServicePrincipal": name, "DateEnabled": _time(when)} for name, when in self._state["services"].items()]
+        listed = [
+            {"ServicePrincipal": name, "DateEnabled": _time(when)} for name, when in self._state["services"].items()
+        ]
         return _page("EnabledServicePrincipals", listed, params)
 
     # accounts
@@ -295,7 +299,9 @@ class Organizations:
     def _describe_creation(self, params: Mapping[str, Any]) -> dict[str, Any]:
         request = params["CreateAccountRequestId"]
         if request not in self._state["creations"]:
-            raise _error("CreateAccountStatusNotFoundException", "We can't find an create account request with that id.")
+            raise _error(
+                "CreateAccountStatusNotFoundException", "We can't find an create account request with that id."
+            )
         return {"CreateAccountStatus": self._creation(request)}
 
     def _list_creations(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -320,7 +326,9 @@ class Organizations:
         account = params["AccountId"]
         if account == MANAGEMENT_ACCOUNT:
             raise _error("MasterCannotLeaveOrganizationException", "You can't remove the management account.")
-        raise _error("ConstraintViolationException", "Every account on this endpoint stays a member of the organization.")
+        raise _error(
+            "ConstraintViolationException", "Every account on this endpoint stays a member of the organization."
+        )
 
     # units
 
@@ -332,7 +340,9 @@ class Organizations:
     def _unit(self, unit: str) -> dict[str, Any]:
         record = self._state["units"].get(unit)
         if record is None:
-            raise _error("OrganizationalUnitNotFoundException", "You specified an organizational unit that doesn't exist.")
+            raise _error(
+                "OrganizationalUnitNotFoundException", "You specified an organizational unit that doesn't exist."
+            )
         arn = f"arn:aws:organizations::{MANAGEMENT_ACCOUNT}:ou/{self._state['id']}/{unit}"
         return {"Id": unit, "Arn": arn, "Name": record["name"]}
 
@@ -379,7 +389,9 @@ class Organizations:
         child = params["ChildId"]
         record = self._state["units"].get(child) or (self._member(child) if child.isdigit() else None)
         if record is None:
-            raise _error("ChildNotFoundException", "We can't find an OU or account with the ChildId that you specified.")
+            raise _error(
+                "ChildNotFoundException", "We can't find an OU or account with the ChildId that you specified."
+            )
         return {"Parents": [{"Id": record["parent"], "Type": _kind(record["parent"])}]}
 
     def _list_children(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -431,7 +443,9 @@ class Organizations:
         except MalformedPolicy as problem:
             raise _error("MalformedPolicyDocumentException", problem.message) from problem
         except ValueError as problem:
-            raise _error("MalformedPolicyDocumentException", "The provided policy document is not valid JSON.") from problem
+            raise _error(
+                "MalformedPolicyDocumentException", "The provided policy document is not valid JSON."
+            ) from problem
 
     def _create_policy(self, params: Mapping[str, Any]) -> dict[str, Any]:
         kind, name = self._policy_type(params, "Type"), params["Name"]
@@ -439,7 +453,9 @@ class Organizations:
         if any(p["name"] == name and p["type"] == kind for p in self._state["policies"].values()):
             raise _error("DuplicatePolicyException", "A policy with the same name already exists.")
         identifier = "p-" + _random(8)
-        arn = f"arn:aws:organizations::{MANAGEMENT_ACCOUNT}:policy/{self._state['id']}/{POLICY_TYPES[kind]}/{identifier}"
+        arn = (
+            f"arn:aws:organizations::{MANAGEMENT_ACCOUNT}:policy/{self._state['id']}/{POLICY_TYPES[kind]}/{identifier}"
+        )
         self._state["policies"][identifier] = {
             "name": name,
             "description": params.get("Description", ""),
@@ -489,20 +505,27 @@ class Organizations:
         if re.fullmatch(r"[0-9]{12}", target):
             self._member(target)
             return target
-        raise _error("TargetNotFoundException", "We can't find a root, OU, or account with the TargetId that you specified.")
+        raise _error(
+            "TargetNotFoundException", "We can't find a root, OU, or account with the TargetId that you specified."
+        )
 
     def _attach(self, params: Mapping[str, Any]) -> dict[str, Any]:
         record = self._policy(params["PolicyId"])
         target = self._target(params["TargetId"])
         if record["type"] not in self._state["enabled"]:
-            raise _error("PolicyTypeNotEnabledException", "The specified policy type isn't currently enabled in this root.")
+            raise _error(
+                "PolicyTypeNotEnabledException", "The specified policy type isn't currently enabled in this root."
+            )
         attached = self._state["attached"].setdefault(target, [FULL_ACCESS])
         if params["PolicyId"] in self._attached(target):
-            raise _error("DuplicatePolicyAttachmentException", "The selected policy is already attached to the specified target.")
+            raise _error(
+                "DuplicatePolicyAttachmentException", "The selected policy is already attached to the specified target."
+            )
         same = [p for p in attached if self._policy(p)["type"] == record["type"]]
         if len(same) >= _MAX_ATTACHED.get(record["type"], 10):
             raise _error(
-                "ConstraintViolationException", "You have attached the maximum number of policies of this type to the target."
+                "ConstraintViolationException",
+                "You have attached the maximum number of policies of this type to the target.",
             )
         attached.append(params["PolicyId"])
         return {}
@@ -515,7 +538,9 @@ class Organizations:
             raise _error("PolicyNotAttachedException", "The policy isn't attached to the specified target.")
         same = [p for p in attached if self._policy(p)["type"] == record["type"]]
         if record["type"] == SCP and len(same) == 1:
-            raise _error("ConstraintViolationException", "You can't detach the last service control policy from a target.")
+            raise _error(
+                "ConstraintViolationException", "You can't detach the last service control policy from a target."
+            )
         attached.remove(params["PolicyId"])
         return {}
 

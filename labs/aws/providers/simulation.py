@@ -1,5 +1,6 @@
-"""``SimulatePrincipalPolicy`` and ``SimulateCustomPolicy`` on the evaluator (IAM API Reference; IAM User Guide, "IAM policy
-testing with the IAM policy simulator").
+"""``SimulatePrincipalPolicy`` and ``SimulateCustomPolicy`` on the evaluator.
+
+Pages: the two operations (IAM API Reference); "IAM policy testing with the IAM policy simulator" (IAM User Guide).
 
 Left out: ``ResourceHandlingOption`` scenarios of EC2 and policy positions (``StartPosition``/``EndPosition``).
 """
@@ -41,7 +42,9 @@ async def simulate(call: ServiceCall, account: str, policies: Policies, organiza
         identity += tuple(_policies(params.get("PolicyInputList"), "PolicyInputList", "identity"))
     else:
         identity = tuple(_policies(params.get("PolicyInputList"), "PolicyInputList", "identity"))
-    limits = _policies(params.get("PermissionsBoundaryPolicyInputList"), "PermissionsBoundaryPolicyInputList", "boundary")
+    limits = _policies(
+        params.get("PermissionsBoundaryPolicyInputList"), "PermissionsBoundaryPolicyInputList", "boundary"
+    )
     boundary = limits[0] if limits else boundary
     caller = params.get("CallerArn") or (source if ":group/" not in source and ":policy/" not in source else "")
     principal = _principal(caller or f"arn:aws:iam::{account}:user/simulated", account)
@@ -76,7 +79,9 @@ def _policies(texts: Any, parameter: str, kind: str) -> list[Policy]:
         try:
             found.append(Policy(validate_policy(text, kind), name=f"{parameter}.{number}"))
         except MalformedPolicy as problem:
-            raise AwsError("InvalidInput", f"Invalid policy at {parameter}.{number}: {problem.message}", 400) from problem
+            raise AwsError(
+                "InvalidInput", f"Invalid policy at {parameter}.{number}: {problem.message}", 400
+            ) from problem
     return found
 
 
@@ -119,7 +124,9 @@ def _result(decision: Decision, applied: PolicySet) -> dict[str, Any]:
         "MatchedStatements": _matched(decision),
         "MissingContextValues": missing,
     }
-    gates = {gate.type: gate.verdict in ("allow", "final-allow") for gate in decision.gates if gate.verdict != "skipped"}
+    gates = {
+        gate.type: gate.verdict in ("allow", "final-allow") for gate in decision.gates if gate.verdict != "skipped"
+    }
     if PolicyType.BOUNDARY in gates:
         result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": gates[PolicyType.BOUNDARY]}
     if PolicyType.SCP in gates:

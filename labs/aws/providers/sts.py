@@ -126,14 +126,26 @@ async def _assume_role(params: Mapping[str, Any], caller: Credential, ctx: Conte
     bare_name = role["Arn"].rpartition("/")[2]
     arn = f"arn:aws:sts::{account}:assumed-role/{bare_name}/{session_name}"
     principal = Principal(
-        arn=arn, account=account, type=PrincipalType.ROLE, user_id=f"{role_id}:{session_name}", role_arn=role["Arn"],
+        arn=arn,
+        account=account,
+        type=PrincipalType.ROLE,
+        user_id=f"{role_id}:{session_name}",
+        role_arn=role["Arn"],
         tags=_overlay(_tags_of(role.get("Tags")), tags),
         is_service_linked_role=":role/aws-service-role/" in role["Arn"],
     )
     minted = _mint(
-        ctx, principal, duration, "role", session_policies=session.policies, session_policy_arns=session.policy_arns,
-        source_identity=source_identity, session_tags=tags, transitive_tags=transitive,
-        role_session_name=session_name, role_id=role_id,
+        ctx,
+        principal,
+        duration,
+        "role",
+        session_policies=session.policies,
+        session_policy_arns=session.policy_arns,
+        source_identity=source_identity,
+        session_tags=tags,
+        transitive_tags=transitive,
+        role_session_name=session_name,
+        role_id=role_id,
     )
     result = {
         "Credentials": _credentials(minted),
@@ -149,7 +161,12 @@ async def _get_session_token(params: Mapping[str, Any], caller: Credential, ctx:
     mfa = await _check_mfa(params, caller, ctx)
     duration = _user_duration(params, caller)
     minted = _mint(
-        ctx, caller.principal, duration, "session", mfa=mfa, mfa_time=ctx.now() if mfa else None,
+        ctx,
+        caller.principal,
+        duration,
+        "session",
+        mfa=mfa,
+        mfa_time=ctx.now() if mfa else None,
         user_name=caller.user_name,
     )
     return {"Credentials": _credentials(minted)}
@@ -161,14 +178,23 @@ async def _get_federation_token(params: Mapping[str, Any], caller: Credential, c
     account, name = caller.principal.account, params["Name"]
     session = await _session(params, account, ctx)
     principal = Principal(
-        arn=f"arn:aws:sts::{account}:federated-user/{name}", account=account, type=PrincipalType.FEDERATED,
-        user_id=f"{account}:{name}", tags=_overlay(caller.principal.tags, session.tags),
+        arn=f"arn:aws:sts::{account}:federated-user/{name}",
+        account=account,
+        type=PrincipalType.FEDERATED,
+        user_id=f"{account}:{name}",
+        tags=_overlay(caller.principal.tags, session.tags),
     )
     minted = _mint(
-        ctx, principal, _user_duration(params, caller), "federated",
+        ctx,
+        principal,
+        _user_duration(params, caller),
+        "federated",
         # Without a session policy the session may do nothing by itself ("GetFederationToken").
-        session_policies=session.policies or (), session_policy_arns=session.policy_arns, session_tags=session.tags,
-        issuer_arn=caller.principal.arn, user_name=caller.user_name,
+        session_policies=session.policies or (),
+        session_policy_arns=session.policy_arns,
+        session_tags=session.tags,
+        issuer_arn=caller.principal.arn,
+        user_name=caller.user_name,
     )
     return {
         "Credentials": _credentials(minted),
@@ -190,9 +216,7 @@ async def _get_access_key_info(params: Mapping[str, Any], caller: Credential, ct
 async def _decode_authorization_message(params: Mapping[str, Any], caller: Credential, ctx: Context) -> dict[str, Any]:
     decoded = ctx.credentials.open_text(params["EncodedMessage"])
     if decoded is None:
-        raise AwsError(
-            "InvalidAuthorizationMessageException", "Message is not valid: it could not be decoded.", 400
-        )
+        raise AwsError("InvalidAuthorizationMessageException", "Message is not valid: it could not be decoded.", 400)
     return {"DecodedMessage": decoded}
 
 

@@ -20,7 +20,18 @@ class RunningGateway:
     """``endpoint`` takes the shorthand credentials, ``pods_endpoint`` does not."""
 
     def __init__(self, home: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
-        command = [sys.executable, "-m", "labs.aws.gateway", "--port", "0", "--pods-port", "0", "--home", str(home), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "labs.aws.gateway",
+            "--port",
+            "0",
+            "--pods-port",
+            "0",
+            "--home",
+            str(home),
+            *arguments,
+        ]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=None, text=True, env={**os.environ, **(env or {})}
         )

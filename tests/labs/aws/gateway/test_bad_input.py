@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 ACCOUNT = "345678901234"
 
 
-def send(endpoint: str, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+def send(
+    endpoint: str, method: str, path: str, headers: dict[str, str], body: bytes = b""
+) -> tuple[int, dict[str, str], bytes]:
     host = endpoint.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=20)
     try:
@@ -29,7 +31,9 @@ def send(endpoint: str, method: str, path: str, headers: dict[str, str], body: b
         connection.close()
 
 
-def signed(endpoint: str, method: str, path: str, body: bytes, service: str, headers: dict[str, str] | None = None) -> dict[str, str]:
+def signed(
+    endpoint: str, method: str, path: str, body: bytes, service: str, headers: dict[str, str] | None = None
+) -> dict[str, str]:
     request = AWSRequest(method=method, url=endpoint + path, data=body, headers=headers or {})
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
     signer(Credentials(ACCOUNT, "test"), service, "us-east-1").add_auth(request)
@@ -44,15 +48,34 @@ JSON = {"Content-Type": "application/x-amz-json-1.0"}
     [
         ("dynamodb", {**JSON, "X-Amz-Target": "DynamoDB_20120810.NoSuchThing"}, b"{}", "UnknownOperationException"),
         ("dynamodb", {**JSON, "X-Amz-Target": "DynamoDB_20120810.ListTables"}, b"{", "SerializationException"),
-        ("dynamodb", {**JSON, "X-Amz-Target": "DynamoDB_20120810.ListTables"}, b"[" * 100_000, "SerializationException"),
-        ("iam", {"Content-Type": "application/x-www-form-urlencoded"}, b"Action=NoSuchThing&Version=2010-05-08", "InvalidAction"),
+        (
+            "dynamodb",
+            {**JSON, "X-Amz-Target": "DynamoDB_20120810.ListTables"},
+            b"[" * 100_000,
+            "SerializationException",
+        ),
+        (
+            "iam",
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            b"Action=NoSuchThing&Version=2010-05-08",
+            "InvalidAction",
+        ),
         ("iam", {"Content-Type": "application/x-www-form-urlencoded"}, b"\xff\xfe", None),
         ("nosuchservice", {"Content-Type": "application/x-www-form-urlencoded"}, b"Action=Do", None),
-        ("ec2", {"Content-Type": "application/x-www-form-urlencoded"}, b"Action=NoSuchThing&Version=2016-11-15", "InvalidAction"),
+        (
+            "ec2",
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            b"Action=NoSuchThing&Version=2016-11-15",
+            "InvalidAction",
+        ),
     ],
 )
-def test_unknown_and_malformed_calls(gateway: Any, service: str, headers: dict[str, str], body: bytes, code: str | None) -> None:
-    status, _, answer = send(gateway.endpoint, "POST", "/", signed(gateway.endpoint, "POST", "/", body, service, headers), body)
+def test_unknown_and_malformed_calls(
+    gateway: Any, service: str, headers: dict[str, str], body: bytes, code: str | None
+) -> None:
+    status, _, answer = send(
+        gateway.endpoint, "POST", "/", signed(gateway.endpoint, "POST", "/", body, service, headers), body
+    )
     assert 400 <= status < 500, answer
     if code:
         assert code.encode() in answer
@@ -94,7 +117,9 @@ def test_truncated_body_is_not_stored(gateway: Any) -> None:
     host, port = gateway.endpoint.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         lines = [f"PUT /{bucket}/k HTTP/1.1", f"Host: {host}:{port}", "Content-Length: 100"]
-        lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in ("host", "content-length")]
+        lines += [
+            f"{name}: {value}" for name, value in headers.items() if name.lower() not in ("host", "content-length")
+        ]
         connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + b"x" * 40)
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
@@ -116,7 +141,9 @@ def test_ten_megabytes_of_headers(gateway: Any) -> None:
 def test_a_slow_client_keeps_nobody_waiting(gateway: Any) -> None:
     host, port = gateway.endpoint.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as slow:
-        slow.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nX-Amz-Target: DynamoDB_20120810.ListTables\r\n\r\n{")
+        slow.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nX-Amz-Target: DynamoDB_20120810.ListTables\r\n\r\n{"
+        )
         started = time.monotonic()
         gateway.account(ACCOUNT).client("sts").get_caller_identity()
         assert time.monotonic() - started < 5
@@ -125,14 +152,32 @@ def test_a_slow_client_keeps_nobody_waiting(gateway: Any) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"]),
-    path=st.lists(st.sampled_from(["bucket", "%zz", "..", "%00", "a b", "v2", "_lab", "2015-03-31", "functions", "ü"]), max_size=4),
-    query=st.lists(st.sampled_from(["acl", "uploadId=x", "list-type=2", "X-Amz-Signature=1", "Action=GetUser", "=", "%ff"]), max_size=4),
+    path=st.lists(
+        st.sampled_from(["bucket", "%zz", "..", "%00", "a b", "v2", "_lab", "2015-03-31", "functions", "ü"]), max_size=4
+    ),
+    query=st.lists(
+        st.sampled_from(["acl", "uploadId=x", "list-type=2", "X-Amz-Signature=1", "Action=GetUser", "=", "%ff"]),
+        max_size=4,
+    ),
     service=st.sampled_from(["s3", "iam", "dynamodb", "ec2", "lambda", "sqs", "kms", "cloudwatch", "route53", None]),
-    target=st.sampled_from([None, "DynamoDB_20120810.ListTables", "AmazonSQS.SendMessage", "TrentService.Encrypt", "x.y", "."]),
+    target=st.sampled_from(
+        [None, "DynamoDB_20120810.ListTables", "AmazonSQS.SendMessage", "TrentService.Encrypt", "x.y", "."]
+    ),
     kind=st.sampled_from([None, "application/x-amz-json-1.1", "application/cbor", "application/xml", "text/plain"]),
-    body=st.one_of(st.binary(max_size=200), st.just(b"{}"), st.just(b"<a/>"), st.just(b"Action=GetUser&Version=2010-05-08")),
+    body=st.one_of(
+        st.binary(max_size=200), st.just(b"{}"), st.just(b"<a/>"), st.just(b"Action=GetUser&Version=2010-05-08")
+    ),
 )
-def test_fuzz(gateway: Any, method: str, path: list[str], query: list[str], service: str | None, target: str | None, kind: str | None, body: bytes) -> None:
+def test_fuzz(
+    gateway: Any,
+    method: str,
+    path: list[str],
+    query: list[str],
+    service: str | None,
+    target: str | None,
+    kind: str | None,
+    body: bytes,
+) -> None:
     from urllib.parse import quote
 
     url = "/" + "/".join(quote(part, safe="%") for part in path) + ("?" + "&".join(query) if query else "")
@@ -140,7 +185,7 @@ def test_fuzz(gateway: Any, method: str, path: list[str], query: list[str], serv
     if service:
         headers = signed(gateway.endpoint, method, url, body, service, headers)
     status, _, answer = send(gateway.endpoint, method, url, headers, body)
-    assert status != 500 and status not in (502, 504), answer
+    assert status not in (500, 502, 504), answer
     if not service:
         assert status >= 400 or method == "OPTIONS", (status, answer)
 

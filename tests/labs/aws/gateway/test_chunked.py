@@ -59,10 +59,14 @@ def published(example):
         f"AWS4-HMAC-SHA256 Credential={KEY}/20130524/us-east-1/s3/aws4_request,SignedHeaders={signed},Signature={seed}"
     )
     headers = [
-        (b"host", b"s3.amazonaws.com"), (b"x-amz-date", b"20130524T000000Z"),
-        (b"x-amz-storage-class", b"REDUCED_REDUNDANCY"), (b"x-amz-content-sha256", mode.encode()),
-        (b"content-encoding", b"aws-chunked"), (b"x-amz-decoded-content-length", b"66560"),
-        (b"content-length", str(length).encode()), (b"authorization", authorization.encode()),
+        (b"host", b"s3.amazonaws.com"),
+        (b"x-amz-date", b"20130524T000000Z"),
+        (b"x-amz-storage-class", b"REDUCED_REDUNDANCY"),
+        (b"x-amz-content-sha256", mode.encode()),
+        (b"content-encoding", b"aws-chunked"),
+        (b"x-amz-decoded-content-length", b"66560"),
+        (b"content-length", str(length).encode()),
+        (b"authorization", authorization.encode()),
     ]
     if mode.endswith("TRAILER"):
         headers.append((b"x-amz-trailer", b"x-amz-checksum-crc32c"))
@@ -105,7 +109,10 @@ def test_a_changed_byte_anywhere_is_refused(example):
         changed = bytearray(raw)
         changed[position] ^= 1
         assert refused(body_check(signature, SECRET, headers), bytes(changed)).code in {
-            "SignatureDoesNotMatch", "InvalidChunkSizeError", "IncompleteBody", "MalformedTrailerError",
+            "SignatureDoesNotMatch",
+            "InvalidChunkSizeError",
+            "IncompleteBody",
+            "MalformedTrailerError",
         }
 
 
@@ -185,8 +192,9 @@ def test_bad_framing_is_refused(raw, code):
     assert refused(unsigned(b"hello", ""), raw).code == code
 
 
-@pytest.mark.parametrize(("length", "code"), [(None, "MissingContentLength"), ("x", "InvalidArgument"),
-                                              (str(6 * 1024**3), "EntityTooLarge")])
+@pytest.mark.parametrize(
+    ("length", "code"), [(None, "MissingContentLength"), ("x", "InvalidArgument"), (str(6 * 1024**3), "EntityTooLarge")]
+)
 def test_the_decoded_length_must_be_sensible(length, code):
     fields = {} if length is None else {b"x-amz-decoded-content-length": length}
     with pytest.raises(AwsError) as caught:
@@ -221,8 +229,17 @@ def test_an_anonymous_upload_may_use_unsigned_chunks():
 
 def signed_put(payload_hash, service=b"s3"):
     scope = b"/20130524/us-east-1/" + service + b"/aws4_request"
-    headers = [(b"host", b"x"), (b"x-amz-date", b"20130524T000000Z"), (b"authorization", b"AWS4-HMAC-SHA256 Credential="
-               + KEY.encode() + scope + b", SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=00")]
+    headers = [
+        (b"host", b"x"),
+        (b"x-amz-date", b"20130524T000000Z"),
+        (
+            b"authorization",
+            b"AWS4-HMAC-SHA256 Credential="
+            + KEY.encode()
+            + scope
+            + b", SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=00",
+        ),
+    ]
     if payload_hash:
         headers.append((b"x-amz-content-sha256", payload_hash.encode()))
     return read_signature("PUT", b"/b/k", b"", headers), headers
@@ -269,8 +286,20 @@ def test_chunks_cannot_be_dropped_or_swapped():
 
 
 FRAMES = st.lists(
-    st.sampled_from([b"5\r\n", b"hello", b"\r\n", b"0\r\n", b"400;chunk-signature=" + b"a" * 64 + b"\r\n", b"\n", b";",
-                     b"x-amz-checksum-crc32:AAAA\r\n", b"x-amz-trailer-signature:00\r\n", b"ffffffff\r\n"])
+    st.sampled_from(
+        [
+            b"5\r\n",
+            b"hello",
+            b"\r\n",
+            b"0\r\n",
+            b"400;chunk-signature=" + b"a" * 64 + b"\r\n",
+            b"\n",
+            b";",
+            b"x-amz-checksum-crc32:AAAA\r\n",
+            b"x-amz-trailer-signature:00\r\n",
+            b"ffffffff\r\n",
+        ]
+    )
     | st.binary(max_size=20),
     max_size=14,
 ).map(b"".join)

@@ -25,7 +25,9 @@ ENGINES = ["ministack", "moto"]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def engine_gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, start_gateway: Any) -> Iterator[Any]:
+def engine_gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, start_gateway: Any
+) -> Iterator[Any]:
     running = start_gateway(tmp_path_factory.mktemp(request.param), "--engine", request.param)
     yield running
     running.stop()
@@ -137,7 +139,9 @@ def test_group_and_managed_policies_count(account: AwsAccount) -> None:
     alice = user_with(account)
     iam.create_group(GroupName="g")
     iam.add_user_to_group(GroupName="g", UserName="alice")
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sns:*", "Resource": "*"}]})
+    policy = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sns:*", "Resource": "*"}]}
+    )
     iam.put_group_policy(GroupName="g", PolicyName="p", PolicyDocument=policy)
     alice("sns").list_topics()
     iam.attach_user_policy(UserName="alice", PolicyArn="arn:aws:iam::aws:policy/AmazonSQSFullAccess")
@@ -153,7 +157,9 @@ def test_assumed_role_has_the_role_and_nothing_else(account: AwsAccount) -> None
     iam.put_role_policy(
         RoleName="r",
         PolicyName="p",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}),
+        PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
+        ),
     )
     role = f"arn:aws:iam::{account.account}:role/r"
     got = alice("sts").assume_role(RoleArn=role, RoleSessionName="s")["Credentials"]
@@ -259,7 +265,10 @@ def test_malformed_policy_is_refused_with_the_reason(account: AwsAccount) -> Non
     iam.create_user(UserName="u")
     put = lambda text: refusal(iam.put_user_policy, UserName="u", PolicyName="p", PolicyDocument=text)  # noqa: E731
     assert put("{")[0] == "MalformedPolicyDocument"
-    assert put('{"Version": "2012-10-17", "Statement": [{"Effect": "Permit", "Action": "*", "Resource": "*"}]}')[0] == "MalformedPolicyDocument"
+    assert (
+        put('{"Version": "2012-10-17", "Statement": [{"Effect": "Permit", "Action": "*", "Resource": "*"}]}')[0]
+        == "MalformedPolicyDocument"
+    )
     long = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::b/{n:040}" for n in range(60)]}
     assert put(json.dumps({"Version": "2012-10-17", "Statement": [long]}))[0] == "LimitExceeded"
 

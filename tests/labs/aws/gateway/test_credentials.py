@@ -18,8 +18,12 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ACCOUNT = "111122223333"
 ROLE = Principal(
-    arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/app/run", account=ACCOUNT, type=PrincipalType.ROLE,
-    user_id="AROAEXAMPLE:run", role_arn=f"arn:aws:iam::{ACCOUNT}:role/team/app", tags={"team": "blue"},
+    arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/app/run",
+    account=ACCOUNT,
+    type=PrincipalType.ROLE,
+    user_id="AROAEXAMPLE:run",
+    role_arn=f"arn:aws:iam::{ACCOUNT}:role/team/app",
+    tags={"team": "blue"},
 )
 DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 MINT = Credentials(b"a master key of some length")
@@ -39,8 +43,16 @@ def test_minted_credentials_open_with_everything_they_carry():
     minted = role(
         session_policies=(Policy(DOCUMENT, name="inline"),),
         session_policy_arns=("arn:aws:iam::aws:policy/ReadOnlyAccess",),
-        mfa=True, mfa_time=NOW, source_identity="ana", session_tags={"team": "blue"}, transitive_tags=("team",),
-        role_session_name="run", role_id="AROAEXAMPLE", issuer_arn="arn:x", federated_provider="oidc", user_name="ana",
+        mfa=True,
+        mfa_time=NOW,
+        source_identity="ana",
+        session_tags={"team": "blue"},
+        transitive_tags=("team",),
+        role_session_name="run",
+        role_id="AROAEXAMPLE",
+        issuer_arn="arn:x",
+        federated_provider="oidc",
+        user_name="ana",
         context={"sts:RoleSessionName": "run"},
     )
     assert Credentials(b"a master key of some length").open(minted.access_key_id, minted.session_token, NOW) == minted
@@ -107,8 +119,12 @@ def test_unknown_ids_are_refused(access_key_id):
 def resolve(access_key_id, owner):
     scope = f"{access_key_id}/20261124/us-east-1/dynamodb/aws4_request"
     authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
-    headers = [(b"host", b"x"), (b"x-amz-date", b"20261124T120000Z"), (b"authorization", authorization.encode()),
-               (b"x-amz-target", b"DynamoDB_20120810.ListTables")]
+    headers = [
+        (b"host", b"x"),
+        (b"x-amz-date", b"20261124T120000Z"),
+        (b"authorization", authorization.encode()),
+        (b"x-amz-target", b"DynamoDB_20120810.ListTables"),
+    ]
     signature = read_signature("POST", b"/", b"", headers)
     asked = []
 
@@ -140,11 +156,16 @@ def test_condition_keys_tell_mfa_and_age_of_a_session():
     later = NOW + timedelta(seconds=90)
     session = role(mfa=True, mfa_time=NOW, source_identity="ana", federated_provider="oidc", context={"sts:X": "y"})
     assert session.condition_keys(later) == {
-        "aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "90", "aws:SourceIdentity": "ana",
-        "aws:TokenIssueTime": "2026-11-24T12:00:00Z", "aws:FederatedProvider": "oidc", "sts:X": "y",
+        "aws:MultiFactorAuthPresent": "true",
+        "aws:MultiFactorAuthAge": "90",
+        "aws:SourceIdentity": "ana",
+        "aws:TokenIssueTime": "2026-11-24T12:00:00Z",
+        "aws:FederatedProvider": "oidc",
+        "sts:X": "y",
     }
     assert role().condition_keys(later) == {
-        "aws:MultiFactorAuthPresent": "false", "aws:TokenIssueTime": "2026-11-24T12:00:00Z",
+        "aws:MultiFactorAuthPresent": "false",
+        "aws:TokenIssueTime": "2026-11-24T12:00:00Z",
     }
     assert MINT.open("test", None, NOW, shorthands=True).condition_keys(later) == {}
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-
 CASES = json.loads(Path(__file__).with_name("iam_cases.json").read_text())
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
 
@@ -121,14 +120,18 @@ class Situation:
         self.queue = sqs.create_queue(QueueName=f"q-{self.u}")["QueueUrl"]
         self.names["Q"] = f"arn:aws:sqs:{self.region}:{self.owner.account}:q-{self.u}"
         if "rpol" in self.case:
-            sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(self.fill(self.case["rpol"]))})
+            sqs.set_queue_attributes(
+                QueueUrl=self.queue, Attributes={"Policy": json.dumps(self.fill(self.case["rpol"]))}
+            )
 
     def make_key(self) -> None:
         kms = self.owner.client("kms")
         self.names["K"] = kms.create_key()["KeyMetadata"]["Arn"]
         if "rpol" in self.case and self.case["res"] == "kms":
             policy = json.dumps(self.fill(self.case["rpol"]))
-            kms.put_key_policy(KeyId=self.names["K"], PolicyName="default", Policy=policy, BypassPolicyLockoutSafetyCheck=True)
+            kms.put_key_policy(
+                KeyId=self.names["K"], PolicyName="default", Policy=policy, BypassPolicyLockoutSafetyCheck=True
+            )
         if "grant" in self.case:
             kms.create_grant(KeyId=self.names["K"], GranteePrincipal=self.names["PR"], Operations=self.case["grant"])
 
@@ -137,7 +140,9 @@ class Situation:
         secrets = self.owner.client("secretsmanager")
         self.names["S"] = secrets.create_secret(Name=f"s-{self.u}", SecretString="x", Tags=tags)["ARN"]
         if "rpol" in self.case:
-            secrets.put_resource_policy(SecretId=self.names["S"], ResourcePolicy=json.dumps(self.fill(self.case["rpol"])))
+            secrets.put_resource_policy(
+                SecretId=self.names["S"], ResourcePolicy=json.dumps(self.fill(self.case["rpol"]))
+            )
 
     def make_instance(self) -> None:
         ec2 = self.owner.client("ec2")
@@ -172,7 +177,9 @@ class Situation:
         for arn in self.case.get("managed", []):
             (iam.attach_role_policy if role else iam.attach_user_policy)(PolicyArn=arn, **who)
         if "boundary" in self.case:
-            made = iam.create_policy(PolicyName=f"b{self.u}", PolicyDocument=json.dumps(self.fill(self.case["boundary"])))
+            made = iam.create_policy(
+                PolicyName=f"b{self.u}", PolicyDocument=json.dumps(self.fill(self.case["boundary"]))
+            )
             limit = iam.put_role_permissions_boundary if role else iam.put_user_permissions_boundary
             limit(PermissionsBoundary=made["Policy"]["Arn"], **who)
 
@@ -231,7 +238,11 @@ class Situation:
             client("ec2").run_instances(ImageId="ami-12345678", InstanceType=case["itype"], MinCount=1, MaxCount=1)
         elif action == "iam:PassRole":
             client("lambda").create_function(
-                FunctionName=f"f{self.u}", Runtime="python3.12", Handler="a.b", Role=self.names["R"], Code={"ZipFile": archive()}
+                FunctionName=f"f{self.u}",
+                Runtime="python3.12",
+                Handler="a.b",
+                Role=self.names["R"],
+                Code={"ZipFile": archive()},
             )
         elif action == "sts:AssumeRole":
             self.assume(client("sts"))

@@ -31,11 +31,17 @@ def organizations(gateway: Any) -> Any:
     return gateway.account("000000000000").client("organizations")
 
 
-def test_scp_on_a_unit_binds_its_accounts_root_user_included(gateway: Any, organizations: Any, account: AwsAccount) -> None:
+def test_scp_on_a_unit_binds_its_accounts_root_user_included(
+    gateway: Any, organizations: Any, account: AwsAccount
+) -> None:
     root = organizations.list_roots()["Roots"][0]["Id"]
-    unit = organizations.create_organizational_unit(ParentId=root, Name=f"u{time.time_ns()}")["OrganizationalUnit"]["Id"]
+    unit = organizations.create_organizational_unit(ParentId=root, Name=f"u{time.time_ns()}")["OrganizationalUnit"][
+        "Id"
+    ]
     content = document({"Effect": "Deny", "Action": "sqs:*", "Resource": "*"})
-    made = organizations.create_policy(Name=f"p{time.time_ns()}", Type="SERVICE_CONTROL_POLICY", Description="", Content=content)
+    made = organizations.create_policy(
+        Name=f"p{time.time_ns()}", Type="SERVICE_CONTROL_POLICY", Description="", Content=content
+    )
     policy = made["Policy"]["PolicySummary"]
     organizations.attach_policy(PolicyId=policy["Id"], TargetId=unit)
     account.client("sqs").list_queues()
@@ -50,7 +56,9 @@ def test_scp_on_a_unit_binds_its_accounts_root_user_included(gateway: Any, organ
 
 def test_management_account_is_spared(organizations: Any, gateway: Any) -> None:
     content = document({"Effect": "Deny", "Action": "sns:*", "Resource": "*"})
-    made = organizations.create_policy(Name=f"p{time.time_ns()}", Type="SERVICE_CONTROL_POLICY", Description="", Content=content)
+    made = organizations.create_policy(
+        Name=f"p{time.time_ns()}", Type="SERVICE_CONTROL_POLICY", Description="", Content=content
+    )
     organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId="000000000000")
     gateway.account("000000000000").client("sns").list_topics()
 
@@ -59,7 +67,9 @@ def test_members_may_not_manage_the_organization(account: AwsAccount, organizati
     client = account.client("organizations")
     assert code_of(client.list_roots) == "AccessDeniedException"
     assert client.describe_organization()["Organization"]["MasterAccountId"] == "000000000000"
-    listed = [entry["Id"] for page in organizations.get_paginator("list_accounts").paginate() for entry in page["Accounts"]]
+    listed = [
+        entry["Id"] for page in organizations.get_paginator("list_accounts").paginate() for entry in page["Accounts"]
+    ]
     assert account.account in listed
 
 
@@ -82,7 +92,9 @@ def test_organizations_refusals(organizations: Any, call: str, params: dict[str,
 
 
 def events(account: AwsAccount, name: str) -> list[dict[str, Any]]:
-    answer = account.client("cloudtrail").lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])
+    answer = account.client("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}]
+    )
     return [json.loads(event["CloudTrailEvent"]) for event in answer["Events"]]
 
 
@@ -129,7 +141,9 @@ def test_data_events_are_not_in_the_history(account: AwsAccount) -> None:
 def test_simulate_principal_policy_agrees_with_a_live_call(account: AwsAccount) -> None:
     iam = account.client("iam")
     iam.create_user(UserName="sim")
-    iam.put_user_policy(UserName="sim", PolicyName="p", PolicyDocument=document({**ALLOW_ALL, "Action": "sqs:ListQueues"}))
+    iam.put_user_policy(
+        UserName="sim", PolicyName="p", PolicyDocument=document({**ALLOW_ALL, "Action": "sqs:ListQueues"})
+    )
     answer = iam.simulate_principal_policy(
         PolicySourceArn=f"arn:aws:iam::{account.account}:user/sim", ActionNames=["sqs:ListQueues", "sqs:CreateQueue"]
     )
@@ -149,6 +163,7 @@ def test_simulate_custom_policy_names_missing_context(account: AwsAccount) -> No
     result = answer["EvaluationResults"][0]
     assert result["EvalDecision"] == "implicitDeny"
     assert [key.lower() for key in result["MissingContextValues"]] == ["aws:principaltag/team"]
-    assert code_of(
-        account.client("iam").simulate_custom_policy, PolicyInputList=["{"], ActionNames=["s3:GetObject"]
-    ) == "InvalidInput"
+    assert (
+        code_of(account.client("iam").simulate_custom_policy, PolicyInputList=["{"], ActionNames=["s3:GetObject"])
+        == "InvalidInput"
+    )

@@ -194,8 +194,14 @@ def test_s3_wants_the_payload_header_and_a_known_word_in_it():
 SKEW = timedelta(minutes=15, seconds=1)
 TIMES = [
     # auth, service, headers, time between signing and arrival, code, words
-    (SigV4Auth, "sts", (), SKEW, "SignatureDoesNotMatch",
-     "Signature expired: 20261124T120000Z is now earlier than 20261124T120001Z (20261124T121501Z - 15 min.)"),
+    (
+        SigV4Auth,
+        "sts",
+        (),
+        SKEW,
+        "SignatureDoesNotMatch",
+        "Signature expired: 20261124T120000Z is now earlier than 20261124T120001Z (20261124T121501Z - 15 min.)",
+    ),
     (SigV4Auth, "sts", (), -SKEW, "SignatureDoesNotMatch", "Signature not yet current: 20261124T120000Z is still"),
     (SigV4Auth, "dynamodb", [("X-Amz-Target", "D.L")], SKEW, "InvalidSignatureException", "Signature expired"),
     (SigV4Auth, "ec2", (), SKEW, "RequestExpired", "Request has expired."),
@@ -222,12 +228,21 @@ MALFORMED = [
     # authorization header for sts, code, words
     (b"AWS4-HMAC-SHA256", "IncompleteSignature", "requires 'Credential' parameter. Authorization header requires"),
     (b"AWS4-HMAC-SHA256 Credential=AKIA" + SCOPE + b", SignedHeaders=host", "IncompleteSignature", "'Signature'"),
-    (b"AWS4-HMAC-SHA256 Credential=AKIA/us-east-1/sts, SignedHeaders=host, Signature=0", "IncompleteSignature",
-     "exactly 5 slash-delimited elements"),
-    (b"AWS4-HMAC-SHA256 Credential=AKIA/20261123/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
-     "SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD"),
-    (b"AWS4-ECDSA-P256-SHA256 Credential=AKIA" + SCOPE + b", SignedHeaders=host, Signature=0", "IncompleteSignature",
-     "SigV4A"),
+    (
+        b"AWS4-HMAC-SHA256 Credential=AKIA/us-east-1/sts, SignedHeaders=host, Signature=0",
+        "IncompleteSignature",
+        "exactly 5 slash-delimited elements",
+    ),
+    (
+        b"AWS4-HMAC-SHA256 Credential=AKIA/20261123/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
+        "SignatureDoesNotMatch",
+        "Date in Credential scope does not match YYYYMMDD",
+    ),
+    (
+        b"AWS4-ECDSA-P256-SHA256 Credential=AKIA" + SCOPE + b", SignedHeaders=host, Signature=0",
+        "IncompleteSignature",
+        "SigV4A",
+    ),
     (b"AWS AKIA:signature", "IncompleteSignature", "not supported"),
 ]
 
@@ -408,8 +423,13 @@ CALLS = [
 def test_what_boto3_puts_on_the_wire_verifies(listener, service, operation, params):
     config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
     client = boto3.client(
-        service, endpoint_url=f"http://127.0.0.1:{listener.server_port}", region_name="eu-west-1", config=config,
-        aws_access_key_id=KEY, aws_secret_access_key=SECRET, aws_session_token=TOKEN,
+        service,
+        endpoint_url=f"http://127.0.0.1:{listener.server_port}",
+        region_name="eu-west-1",
+        config=config,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        aws_session_token=TOKEN,
     )
     with pytest.raises((ClientError, ResponseParserError)):  # a bare 403 is no error document in some protocols
         getattr(client, operation)(**params)
@@ -419,8 +439,12 @@ def test_what_boto3_puts_on_the_wire_verifies(listener, service, operation, para
 
 def test_a_presigned_url_of_boto3_opens_with_any_http_client(listener):
     client = boto3.client(
-        "s3", endpoint_url=f"http://127.0.0.1:{listener.server_port}", region_name="eu-west-1", aws_access_key_id=KEY,
-        aws_secret_access_key=SECRET, config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{listener.server_port}",
+        region_name="eu-west-1",
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
     )
     url = client.generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "a b/+~é", "VersionId": "x+y"})
     connection = HTTPConnection("127.0.0.1", listener.server_port, timeout=10)
@@ -433,10 +457,24 @@ def test_a_presigned_url_of_boto3_opens_with_any_http_client(listener):
 
 PIECES = st.sampled_from(
     [
-        b"AWS4-HMAC-SHA256 ", b"AWS ", b"Credential=", b"AKIA", b"/20261124/us-east-1/s3/aws4_request", b",", b"&",
+        b"AWS4-HMAC-SHA256 ",
+        b"AWS ",
+        b"Credential=",
+        b"AKIA",
+        b"/20261124/us-east-1/s3/aws4_request",
+        b",",
+        b"&",
         b"=",
-        b"SignedHeaders=host", b"Signature=", b"\xff\xfe", b"%zz", b"X-Amz-Algorithm=AWS4-HMAC-SHA256", b"9" * 30,
-        b"X-Amz-Credential=", b"X-Amz-Date=20261124T120000Z", b"X-Amz-Expires=", b"X-Amz-SignedHeaders=host",
+        b"SignedHeaders=host",
+        b"Signature=",
+        b"\xff\xfe",
+        b"%zz",
+        b"X-Amz-Algorithm=AWS4-HMAC-SHA256",
+        b"9" * 30,
+        b"X-Amz-Credential=",
+        b"X-Amz-Date=20261124T120000Z",
+        b"X-Amz-Expires=",
+        b"X-Amz-SignedHeaders=host",
         b"X-Amz-Signature=0",
     ]
 )

@@ -1,0 +1,155 @@
+"""``lab check``, ``lab grade`` and ``lab exercise``: the terminal's side of grading."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from labs.errors import LabError, PermanentError, TemporaryError
+
+exercise = typer.Typer(help="Write and examine exercises.", no_args_is_help=True)
+
+
+def check(
+    exercise_id: Annotated[str, typer.Argument(help="Such as b1-q2.")],
+    notebook: Annotated[
+        Path | None, typer.Option(help="The saved notebook; otherwise looked for here and below.")
+    ] = None,
+) -> None:
+    """Check the saved answer to an exercise; exit status 0 only on full marks."""
+    try:
+        verdict = _verdict(exercise_id, notebook)
+    except LabError as error:
+        _fail(error)
+    typer.echo(verdict["text"], nl=False)
+    raise typer.Exit(0 if verdict["full"] else 1)
+
+
+def grade(
+    section: Annotated[str, typer.Argument(help="Such as b_iam_security.")],
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Submissions graded at a time.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+    course: Annotated[Path | None, typer.Option(help="Folder of nbgrader_config.py; otherwise here or above.")] = None,
+) -> None:
+    """Autograde every submission of a section into the gradebook; exit status 1 when one could not be graded."""
+    from graders.batch import grade as grade_section
+
+    try:
+        outcomes = grade_section(section, course or _course(), jobs, lambda line: None if as_json else typer.echo(line))
+    except LabError as error:
+        _fail(error)
+    if as_json:
+        typer.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+    elif not outcomes:
+        typer.echo(f"nobody has submitted {section}")
+    raise typer.Exit(1 if any(outcome.problem for outcome in outcomes) else 0)
+
+
+@exercise.command("lint")
+def lint_command(
+    exercise_id: Annotated[str | None, typer.Argument(help="One exercise; otherwise all.")] = None,
+) -> None:
+    """Say what an exercise lacks; exit status 1 when anything does."""
+    from graders.lint import lint
+    from graders.release import root
+
+    try:
+        problems = lint(root() / "notebooks", exercise_id)
+    except LabError as error:
+        _fail(error)
+    for problem in problems:
+        typer.echo(problem)
+    if not problems:
+        typer.echo("every exercise is whole")
+    raise typer.Exit(1 if problems else 0)
+
+
+@exercise.command("new")
+def new_command(
+    exercise_id: Annotated[str, typer.Argument(help="Such as b1-q4.")],
+    points: Annotated[float, typer.Option(help="What it is worth.")] = 3,
+) -> None:
+    """Write the skeleton of an exercise beside its neighbours, and print the notebook cells it needs."""
+    from graders.authoring import write
+    from graders.release import root
+
+    try:
+        typer.echo(write(root(), exercise_id, points))
+    except LabError as error:
+        _fail(error)
+
+
+def _verdict(exercise_id: str, notebook: Path | None) -> dict[str, Any]:
+    """The public verdict, from the running grader or, when none runs, from one of this process."""
+    from graders.exercise import find
+    from graders.notebook import answers, read
+    from labs.client import ask
+    from labs.services import home
+
+    registered = find(exercise_id)
+    sources = answers(read(notebook or _notebook(exercise_id)), registered.exercise.cells)
+    try:
+        return ask(home(), "POST", "/check", {"exercise": exercise_id, "answers": sources})
+    except TemporaryError:
+        if (home() / "grader.sock").exists() and _serves(home()):
+            raise
+    return _judged_here(registered, sources)
+
+
+def _serves(home: Path) -> bool:
+    from labs.client import ask
+
+    try:
+        ask(home, "GET", "/health", timeout=2)
+    except LabError:
+        return False
+    return True
+
+
+def _judged_here(registered: Any, sources: dict[str, str]) -> dict[str, object]:
+    from graders.runner import Grader
+    from graders.service import student_of
+    from labs.services import home
+
+    typer.echo(
+        "The grader service is not running (`lab up grader` starts it); one is started for this check.", err=True
+    )
+    grader = Grader()
+    try:
+        verdict = grader.grade(registered, sources, student_of(home()), hidden=False)
+    finally:
+        grader.close()
+    return {**verdict.to_json(), "full": verdict.full, "text": verdict.text()}
+
+
+def _notebook(exercise_id: str) -> Path:
+    from graders.notebook import notebooks_with
+
+    here = Path.cwd()
+    folders = [here, *sorted(here.glob("*/")), *sorted(here.glob("*/*/"))]
+    found = notebooks_with(exercise_id, folders)
+    if len(found) == 1:
+        return found[0]
+    seen = ", ".join(os.path.relpath(path) for path in found) or "none"
+    raise PermanentError(
+        f"Which notebook holds {exercise_id}? Found here and below: {seen}.",
+        f"Say it: lab check {exercise_id} --notebook PATH",
+    )
+
+
+def _course() -> Path:
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "nbgrader_config.py").is_file():
+            return folder
+    raise PermanentError("No nbgrader_config.py here or above.", "Run this in the course folder, or say --course DIR.")
+
+
+def _fail(error: LabError) -> None:
+    typer.echo(str(error), err=True)
+    sys.exit(75 if isinstance(error, TemporaryError) else 2)

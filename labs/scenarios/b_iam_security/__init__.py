@@ -1,0 +1,1 @@
+"""Labs of section B, IAM and security."""

@@ -1,0 +1,38 @@
+"""Pictures that move, each with a text form and a static SVG.
+
+Depends on ``labs.aws.iam`` and ``labs.services``, never on scenarios or the command line.  Public names are
+resolved on first use (PEP 562): importing this package loads neither ipywidgets nor boto3.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labs.visuals.picture import PolicyEvaluation, explain, policy_evaluation
+    from labs.visuals.workbench import WhatIf, what_if
+
+__all__ = ["PolicyEvaluation", "WhatIf", "explain", "policy_evaluation", "what_if"]
+
+_WHERE = {
+    "PolicyEvaluation": "labs.visuals.picture",
+    "WhatIf": "labs.visuals.workbench",
+    "explain": "labs.visuals.picture",
+    "policy_evaluation": "labs.visuals.picture",
+    "what_if": "labs.visuals.workbench",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module = _WHERE[name]
+    except KeyError:
+        raise AttributeError(
+            f"module 'labs.visuals' has no attribute {name!r}; it offers {', '.join(__all__)}"
+        ) from None
+    return getattr(importlib.import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

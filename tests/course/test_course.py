@@ -1,0 +1,97 @@
+"""Every exercise three ways: the solution gets full marks, the released starter none, each mutant its own message."""
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from graders.exercise import MUTANTS_WANTED, discover, find
+from graders.lint import lint
+from graders.notebook import answers, cells_of, read
+from graders.release import released_notebook
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDENTS = ("learner", "ada@example.org")  # different seeds: other names, numbers and faults
+EXERCISES = sorted(name for name, _, folder in discover() if ROOT / "graders" / "checks" in folder.parents)
+
+
+@pytest.fixture(scope="module")
+def grader():
+    from graders.runner import Grader
+
+    made = Grader()
+    yield made
+    made.close()
+
+
+@functools.cache
+def notebook_of(exercise_id: str) -> Path:
+    """The source notebook with this exercise's check cell."""
+    registered = find(exercise_id)
+    for path in sorted((ROOT / "notebooks" / registered.section).glob("*.ipynb")):
+        if any(cell.is_check and cell.grade_id == exercise_id for cell in read(path)):
+            return path
+    raise LookupError(f"no notebook in {registered.section} checks {exercise_id}")
+
+
+def solution(exercise_id: str) -> dict[str, str]:
+    return answers(read(notebook_of(exercise_id)), find(exercise_id).exercise.cells)
+
+
+@functools.cache
+def released(notebook: Path) -> bytes:
+    return released_notebook(notebook)
+
+
+def starter(exercise_id: str) -> dict[str, str]:
+    import json
+
+    return answers(cells_of(json.loads(released(notebook_of(exercise_id)))), find(exercise_id).exercise.cells)
+
+
+def mutants() -> list:
+    return [
+        pytest.param(name, mutant, id=f"{name}-{mutant.name}") for name in EXERCISES for mutant in find(name).mutants()
+    ]
+
+
+def test_the_course_has_exercises():
+    assert len(EXERCISES) >= 5
+
+
+def test_every_exercise_is_whole():
+    assert lint(ROOT / "notebooks") == []
+
+
+@pytest.mark.parametrize("student", STUDENTS)
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_solution_gets_full_marks(grader, exercise_id, student):
+    registered = find(exercise_id)
+    verdict = grader.grade(registered, solution(exercise_id), student)
+    assert verdict.points == registered.exercise.points, verdict.text()
+    assert verdict.full
+    assert verdict.notes == ()
+    assert sum(finding.points for finding in verdict.findings) == pytest.approx(registered.exercise.points)
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_starter_gets_nothing(grader, exercise_id):
+    verdict = grader.grade(find(exercise_id), starter(exercise_id), "learner")
+    assert verdict.points == 0, verdict.text()
+    assert verdict.notes == ()
+
+
+@pytest.mark.parametrize("exercise_id", EXERCISES)
+def test_enough_mutants(exercise_id):
+    assert len(find(exercise_id).mutants()) >= MUTANTS_WANTED
+
+
+@pytest.mark.parametrize(("exercise_id", "mutant"), mutants())
+def test_mutant_fails_with_its_own_message(grader, exercise_id, mutant):
+    registered = find(exercise_id)
+    sources = solution(exercise_id) | {registered.exercise.cells[0]: mutant.source}
+    verdict = grader.grade(registered, sources, "learner")
+    assert not verdict.full, verdict.text()
+    assert verdict.points < verdict.max
+    assert verdict.notes == ()
+    assert mutant.pattern.search(verdict.text()), f"{mutant.pattern.pattern!r} is not in\n{verdict.text()}"

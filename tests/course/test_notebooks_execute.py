@@ -1,0 +1,59 @@
+"""Every source notebook runs to its end with papermill, against services of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "notebooks").glob("*/*.ipynb"))
+SERVICES = ["aws", "grader"]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A state folder with the services up, as ``lab up`` starts them; down again afterwards."""
+    from labs.aws.learner import enroll
+
+    home = tmp_path_factory.mktemp("home")
+    enroll(home, "learner")
+    chosen = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JPY_"))}
+    chosen |= {"LABS_HOME": str(home), "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(home / "ipython")}
+    lab(chosen, "up", *SERVICES)
+    yield chosen
+    lab(chosen, "down")
+
+
+def lab(environment: dict[str, str], *arguments: str) -> None:
+    command = [sys.executable, "-m", "labs.cli", *arguments]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=str)
+def test_notebook_runs_to_its_end(environment, notebook, tmp_path):
+    section = tmp_path / notebook.parent.name
+    shutil.copytree(ROOT / notebook.parent, section)  # progress is written beside a notebook
+    output = tmp_path / "executed.ipynb"
+    run = (
+        "import sys, papermill; papermill.execute_notebook(sys.argv[1], sys.argv[2], cwd=sys.argv[3], "
+        "kernel_name='python3', progress_bar=False, execution_timeout=120)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", run, str(section / notebook.name), str(output), str(section)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    for cell in nbformat.read(output, as_version=4).cells:
+        told = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and told.get("grade") and not told.get("solution"):
+            said = "".join(str(part.get("data", {}).get("text/plain", "")) for part in cell.outputs)
+            assert said.startswith("✓ passed"), said

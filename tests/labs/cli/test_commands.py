@@ -1,0 +1,73 @@
+"""Commands of `lab`, each run as a process."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+
+from labs.services import state
+
+
+def test_status_before_anything_ran(lab, labs_home):
+    found = json.loads(lab("status", "--json").stdout)
+    assert found["home"] == str(labs_home)
+    assert {"aws": "stopped"}.items() <= {row["name"]: row["state"] for row in found["services"]}.items()
+
+
+def test_status_leaves_heavy_packages_alone(lab):
+    done = lab("status", PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "labs.services.control" in loaded
+    assert not loaded & {"boto3", "botocore", "nbgrader", "nbformat", "httpx", "starlette", "uvicorn", "kubernetes"}
+
+
+def test_unknown_command_and_service_are_named(lab):
+    assert "No such command" in lab("strat", status=2).stderr
+    done = lab("up", "kubernets", status=1)
+    assert "There is no service 'kubernets'" in done.stderr
+    assert "There are: aws" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_start_with_unknown_service_starts_nothing(lab, labs_home):
+    assert "no service 'mainframe'" in lab("start", "--no-browser", "--with", "mainframe", status=1).stderr
+    assert not (labs_home / "learner.json").exists()
+
+
+def test_env_before_up_says_what_to_do(lab):
+    assert "Run `lab up aws`" in lab("env", status=1).stderr
+
+
+def test_env_survives_eval_whatever_the_values_are(lab, labs_home):
+    state.make_home()
+    state.write_json(labs_home / "endpoints.json", {"aws": "http://127.0.0.1:4567"})
+    secret = "a'b\"c $(touch /tmp/never) `d` \\ e"
+    state.write_json(labs_home / "learner.json", {"access_key_id": "AKIAX", "secret_access_key": secret})
+    exports = lab("env", "--learner").stdout
+    shell = 'eval "$1"; printf "%s|%s|%s|%s" "$AWS_ENDPOINT_URL" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$KUBECONFIG"'
+    seen = subprocess.run(["bash", "-c", shell, "-", exports], capture_output=True, text=True, check=True, env={})
+    assert seen.stdout == f"http://127.0.0.1:4567|AKIAX|{secret}|"
+
+
+def test_env_is_the_administrator_and_names_a_kubeconfig_only_if_there_is_one(lab, labs_home):
+    state.make_home()
+    state.write_json(labs_home / "endpoints.json", {"aws": "http://127.0.0.1:4567"})
+    exports = dict(shlex.split(line)[1].split("=", 1) for line in lab("env").stdout.splitlines())
+    assert exports == {"AWS_ENDPOINT_URL": "http://127.0.0.1:4567", "AWS_ACCESS_KEY_ID": "test",
+                       "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    (labs_home / "kubeconfig").touch()
+    assert f"export KUBECONFIG={labs_home}/kubeconfig" in lab("env").stdout
+
+
+def test_reset_without_aws_says_what_to_do(lab, labs_home):
+    assert "lab up aws" in lab("reset", "aws", status=1).stderr
+    assert "There is no lab 'z9'" in lab("reset", "z9", status=1).stderr
+
+
+def test_down_with_nothing_running(lab):
+    assert lab("down").stdout == "nothing was running\n"
+
+
+def test_logs_of_an_unknown_service(lab):
+    assert "There is no service 'nope'" in lab("logs", "nope", status=1).stderr

@@ -1,0 +1,149 @@
+"""AWS and JupyterLab, started, reset, killed and ended by `lab` for real."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from labs.services import launch, state
+from labs.services.ports import is_free
+
+
+@pytest.fixture
+def start(labs_home, tmp_path, monkeypatch):
+    """Runs `lab start` in the background; returns the process and the URL it prints."""
+    running: list[subprocess.Popen[str]] = []
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
+
+    def begin(*options: str) -> tuple[subprocess.Popen[str], str, str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "labs.cli", "start", "--no-browser", "--workspace", str(tmp_path / "ws"), *options],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        running.append(process)
+        said = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            said += line
+            if line.startswith("ready: "):
+                return process, line.removeprefix("ready: ").strip(), said
+        pytest.fail(f"lab start ended with {process.wait()}: {said}")
+
+    yield begin
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def fetch(url: str, path: str, token: str | None = None) -> tuple[int, bytes]:
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"token {token}"} if token else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_aws_comes_up_quickly_resets_and_goes(lab, labs_home):
+    done = lab("up", "aws")
+    seconds = float(re.search(r"ready in ([\d.]+) s", done.stderr)[1])
+    assert seconds < 10, "the bar is 1.5 s (benchmarks/); this only notices a wait for a timeout"
+    assert json.loads((labs_home / "learner.json").read_text())["student"]
+    assert "aws: back to its start" in lab("reset", "aws").stdout
+    assert lab("down").stdout == "stopped: aws\n"
+    assert launch.find(str(labs_home)) == []
+
+
+def test_course_starts_shows_notebooks_and_ends(start, labs_home, tmp_path):
+    process, url, said = start("--student", "ada")
+    token = parse_qs(urlsplit(url).query)["token"][0]
+    assert fetch(url, "/api/contents")[0] == 403, "no token, no notebooks"
+    status, body = fetch(url, "/api/contents", token)
+    assert status == 200
+    listed = {entry["name"] for entry in json.loads(body)["content"]}
+    assert "b_iam_security" in listed
+    assert "student ada" in said
+    assert urlsplit(url).hostname == "127.0.0.1"
+    assert fetch(url, urlsplit(url).path.replace("/lab/tree", "/api/contents"), token)[0] == 200, "the first page exists"
+    assert token not in " ".join(path.read_text(errors="replace") for path in _command_lines())
+    for notebook in (tmp_path / "ws").rglob("*.ipynb"):
+        assert "BEGIN SOLUTION" not in notebook.read_text()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert launch.find(str(labs_home)) == launch.find(str(labs_home), mark="LABS_COURSE_OF") == []
+    assert is_free(urlsplit(url).port)
+
+
+def test_kernels_get_the_learners_own_keys(start, labs_home):
+    start()
+    record = json.loads((labs_home / "learner.json").read_text())
+    (jupyter, *_) = launch.find(str(labs_home), mark="LABS_COURSE_OF")
+    environment = dict(part.split("=", 1) for part in
+                       Path(f"/proc/{jupyter}/environ").read_text().split("\0") if "=" in part)
+    assert environment["AWS_ENDPOINT_URL"] == state.endpoints()["aws"]
+    assert environment["AWS_ACCESS_KEY_ID"] == record["access_key_id"]
+    assert environment["AWS_SECRET_ACCESS_KEY"] == record["secret_access_key"]
+    assert environment["AWS_DEFAULT_REGION"] == "us-east-1"
+
+
+def test_second_start_finds_the_first(start, labs_home):
+    _, url, _ = start()
+    second, again, said = start()
+    assert again == url
+    assert "runs already" in said
+    assert second.wait(30) == 0
+    assert fetch(url, "/api")[0] == 200, "and it leaves the first alone"
+
+
+def test_down_ends_a_running_course(start, lab, labs_home):
+    process, url, _ = start()
+    assert "JupyterLab has ended" in lab("down").stdout
+    assert process.wait(30) == 0
+    assert launch.find(str(labs_home)) == launch.find(str(labs_home), mark="LABS_COURSE_OF") == []
+    assert is_free(urlsplit(url).port)
+
+
+def test_killed_course_is_cleared_away_and_starts_again(start, labs_home):
+    process, url, _ = start()
+    process.kill()
+    process.wait()
+    _, again, _ = start()
+    token = parse_qs(urlsplit(again).query)["token"][0]
+    assert fetch(again, "/api/contents", token)[0] == 200
+    servers = [pid for pid in launch.find(str(labs_home), mark="LABS_COURSE_OF")
+               if b"jupyterlab" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(servers) == 1
+    assert url != again
+
+
+def test_course_brings_a_killed_supervisor_back(start, labs_home):
+    start()
+    old = int((labs_home / "supervisor.pid").read_text())
+    os.kill(old, signal.SIGKILL)
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if fetch(state.endpoints()["aws"], "/_lab/health")[0] == 200:
+                break
+        time.sleep(0.05)
+    else:
+        pytest.fail("10 s after its supervisor was killed AWS still does not answer")
+    assert int((labs_home / "supervisor.pid").read_text()) != old
+
+
+def _command_lines() -> list[Path]:
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
