@@ -32,7 +32,7 @@ IDENTITY = Policy(
         _allow("s3:ListBucket", "arn:aws:s3:::shop", Condition={"StringLike": {"s3:prefix": "home/${aws:username}/*"}}),
         _allow("s3:*Object", "arn:aws:s3:::shop/home/${aws:username}/*", Sid="Home"),
         _allow("dynamodb:*", Condition={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["${aws:userid}"]}}),
-        {"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "maybe"}}},
+        {"Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"Bool": {"aws:ViaAWSService": "true"}}},
         {
             "Effect": "Deny",
             "Action": "*",

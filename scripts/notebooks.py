@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 CELL_METADATA = frozenset({"course", "nbgrader", "tags", "jupyter"})
-NOTEBOOK_METADATA = frozenset({"course", "kernelspec", "language_info"})
+NOTEBOOK_METADATA = frozenset({"course", "kernelspec", "language_info", "title"})
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 
 
@@ -22,8 +23,7 @@ def canonical(text: str) -> str:
     """The canonical form of a notebook's text; raises ValueError when it is not JSON."""
     notebook = json.loads(text)
     notebook["metadata"] = _kept(notebook["metadata"], NOTEBOOK_METADATA)
-    notebook["metadata"]["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook["metadata"]["language_info"] = LANGUAGE
+    notebook["metadata"] |= {"kernelspec": KERNEL, "language_info": LANGUAGE}
     for cell in notebook["cells"]:
         cell["metadata"] = _kept(cell["metadata"], CELL_METADATA)
         if isinstance(cell["source"], str):

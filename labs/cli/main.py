@@ -92,9 +92,8 @@ def down(names: Names = None) -> None:
     from labs.cli.start import end_running
     from labs.services import control
 
-    if not names and end_running():
-        typer.echo("JupyterLab has ended")
-    stopped = control.down(names or [])
+    ended = ["the course"] if not names and end_running() else []
+    stopped = [*ended, *control.down(names or [])]
     typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
 

@@ -197,8 +197,8 @@ def _jupyter(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
         *(["--allow-root"] if os.getuid() == 0 else []),
     ]
     with places.log_file("jupyter").open("wb") as log:
-        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                start_new_session=True)
+        return subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                                stderr=log, start_new_session=True)
 
 
 def _wait_for_jupyter(jupyter: subprocess.Popen[bytes], port: int, token: str) -> None:

@@ -6,8 +6,7 @@ Each function brings the named resource to exactly the declared state, whatever 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -46,22 +45,21 @@ def ensure_user(
 ) -> None:
     """A user with exactly these inline policies, managed policy ARNs and boundary ARN ("" = none)."""
     iam, inline = administrator(aws, "iam"), inline or {}
-    with _already_there():
-        iam.create_user(UserName=name)
-    for other in set(iam.list_user_policies(UserName=name)["PolicyNames"]) - set(inline):
-        iam.delete_user_policy(UserName=name, PolicyName=other)
+    if not _made(iam.create_user, UserName=name):
+        for other in set(iam.list_user_policies(UserName=name)["PolicyNames"]) - set(inline):
+            iam.delete_user_policy(UserName=name, PolicyName=other)
+        attached = iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]
+        for arn in {policy["PolicyArn"] for policy in attached} - set(managed):
+            iam.detach_user_policy(UserName=name, PolicyArn=arn)
+        if not boundary:
+            with already_gone():
+                iam.delete_user_permissions_boundary(UserName=name)
     for label, document in inline.items():
         iam.put_user_policy(UserName=name, PolicyName=label, PolicyDocument=json.dumps(document))
-    attached = {policy["PolicyArn"] for policy in iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]}
-    for arn in attached - set(managed):
-        iam.detach_user_policy(UserName=name, PolicyArn=arn)
     for arn in managed:
         iam.attach_user_policy(UserName=name, PolicyArn=arn)
     if boundary:
         iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=boundary)
-    else:
-        with already_gone():
-            iam.delete_user_permissions_boundary(UserName=name)
 
 
 def ensure_role(
@@ -69,26 +67,24 @@ def ensure_role(
 ) -> None:
     """A role with exactly this trust policy, these inline policies and this boundary ARN ("" = none)."""
     iam, inline = administrator(aws, "iam"), inline or {}
-    with _already_there():
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
-    for other in set(iam.list_role_policies(RoleName=name)["PolicyNames"]) - set(inline):
-        iam.delete_role_policy(RoleName=name, PolicyName=other)
+    if not _made(iam.create_role, RoleName=name, AssumeRolePolicyDocument=json.dumps(trust)):
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+        for other in set(iam.list_role_policies(RoleName=name)["PolicyNames"]) - set(inline):
+            iam.delete_role_policy(RoleName=name, PolicyName=other)
+        if not boundary:
+            with already_gone():
+                iam.delete_role_permissions_boundary(RoleName=name)
     for label, document in inline.items():
         iam.put_role_policy(RoleName=name, PolicyName=label, PolicyDocument=json.dumps(document))
     if boundary:
         iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
-    else:
-        with already_gone():
-            iam.delete_role_permissions_boundary(RoleName=name)
 
 
 def ensure_policy(aws: AwsAccount, name: str, document: Document) -> str:
     """A customer managed policy whose default version is ``document``; returns its ARN."""
     iam, arn = administrator(aws, "iam"), f"arn:aws:iam::{aws.account}:policy/{name}"
     text = json.dumps(document)
-    with _already_there():
-        iam.create_policy(PolicyName=name, PolicyDocument=text)
+    if _made(iam.create_policy, PolicyName=name, PolicyDocument=text):
         return arn
     for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
         if not version["IsDefaultVersion"]:
@@ -100,8 +96,7 @@ def ensure_policy(aws: AwsAccount, name: str, document: Document) -> str:
 def ensure_bucket(aws: AwsAccount, name: str, objects: Mapping[str, str], policy: Document | None = None) -> None:
     """A bucket with at least these objects (key to text) and exactly this policy (``None`` = none)."""
     s3 = administrator(aws, "s3")
-    with _already_there():
-        s3.create_bucket(Bucket=name)
+    _made(s3.create_bucket, Bucket=name)  # us-east-1 answers 200 for a bucket that is yours already
     if policy is None:
         s3.delete_bucket_policy(Bucket=name)
     else:
@@ -114,13 +109,11 @@ def ensure_guardrail(aws: AwsAccount, name: str, document: Document) -> None:
     """A service control policy of this document, attached to the account by the organisation's management account."""
     organizations, kind = administrator(management(aws), "organizations"), "SERVICE_CONTROL_POLICY"
     text = json.dumps(document)
-    with _already_there():
-        organizations.create_policy(Name=name, Description="A lab's guardrail", Type=kind, Content=text)
+    _made(organizations.create_policy, Name=name, Description="A lab's guardrail", Type=kind, Content=text)
     pages = organizations.get_paginator("list_policies").paginate(Filter=kind)
     found = next(policy for page in pages for policy in page["Policies"] if policy["Name"] == name)
     organizations.update_policy(PolicyId=found["Id"], Content=text)
-    with _already_there():
-        organizations.attach_policy(PolicyId=found["Id"], TargetId=aws.account)
+    _made(organizations.attach_policy, PolicyId=found["Id"], TargetId=aws.account)
 
 
 def access_key(aws: AwsAccount, user: str) -> dict[str, str]:
@@ -157,10 +150,12 @@ def role_session(aws: AwsAccount, operator: Mapping[str, str], role: str, sessio
     }
 
 
-@contextmanager
-def _already_there() -> Iterator[None]:
+def _made(create: Callable[..., Any], **params: Any) -> bool:
+    """Whether the call created something; false where it was there already."""
     try:
-        yield
+        create(**params)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in EXISTS:
             raise
+        return False
+    return True

@@ -119,7 +119,9 @@ def program(service: Service, context: Context) -> str:
 
 
 def _escape(text: str) -> str:
-    """Supervisor expands %(…)s in every value (in stdout_logfile twice: that one is relative) and takes `` ;`` for the start of a comment."""
+    """Supervisor expands %(…)s in every value (twice in stdout_logfile: that one is relative) and takes
+    `` ;`` for the start of a comment.
+    """
     if "\n" in text or " ;" in text:
         raise PermanentError(f"{text!r} cannot be written into supervisor's configuration.",
                              "Choose a LABS_HOME without line breaks and ' ;'.")

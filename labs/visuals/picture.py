@@ -146,16 +146,18 @@ def _get(url: str, query: Mapping[str, str]) -> dict[str, Any] | None:
         raise TemporaryError(f"{url} did not answer within {_TIMEOUT:g} s", retry_after=1.0) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PermanentError(f"no AWS endpoint answers at {url}: {error}", "Start it with `lab up aws`.") from error
-    if answer.status_code == 404:
-        return None
-    if answer.status_code >= 400:
-        raise PermanentError(f"{url} answered {answer.status_code}: {answer.text[:300]}")
     try:
-        return answer.json()
-    except ValueError as error:
-        raise PermanentError(
-            f"{url} did not answer with JSON: is it the lab's gateway?", "Start it with `lab up aws`."
-        ) from error
+        found = answer.json()
+    except ValueError:
+        found = None
+    if answer.status_code == 404 and isinstance(found, dict) and "error" in found:
+        return None
+    if answer.status_code == 200 and isinstance(found, dict) and "decision" in found:
+        return found
+    raise PermanentError(
+        f"{url} answered {answer.status_code} and no decision: it is not the lab's gateway",
+        "Let AWS_ENDPOINT_URL name the one that `lab up aws` starts.",
+    )
 
 
 def _lab_endpoint() -> str:

@@ -53,7 +53,7 @@ def tell(decision: Mapping[str, Any]) -> dict[str, Any]:
 
     Each gate has ``name``, ``question``, ``word``, ``shape``, ``tone``, ``reached``, ``stops``, ``sentence``,
     ``statements``, ``documents`` and ``announcement``, the words a screen reader hears.  A document has ``lines`` of
-    ``{"text", "mark", "starts"}``: mark is ``decides``, ``matches``, ``fails`` or ``""``; a marked run starts at ``starts``.
+    ``{"text", "mark", "starts"}``: mark is ``decides``, ``matches``, ``fails`` or ``""``, and ``starts`` begins a run.
     """
     request, allowed = decision["request"], bool(decision["allowed"])
     gates = [_gate(gate, request) for gate in decision["gates"]]

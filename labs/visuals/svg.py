@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax import saxutils
 
 WIDTH = 920  # user units; the picture scales to the page
 LINES = 26  # of a document, at most; the rest is counted
@@ -37,6 +38,15 @@ SHAPES = {
     "dash": '<circle r="13" stroke-dasharray="3.4 3.4"/><path d="M-5 0H5"/>',
     "dots": '<circle r="13" stroke-dasharray=".1 4.5"/>',
 }
+
+
+#: Characters that XML 1.0 has no way to write.
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def escape(words: str) -> str:
+    """``words`` as XML text; what XML cannot hold becomes U+FFFD."""
+    return saxutils.escape(_UNWRITABLE.sub("\ufffd", words))
 
 
 def as_svg(story: Mapping[str, Any]) -> str:
@@ -69,7 +79,7 @@ class _Canvas:
         self.y = 0
 
     def text(self, x: float, y: float, words: str, size: float = 13, fill: str = INK, **style: str) -> None:
-        more = "".join(f" {key.replace('_', '-')}={quoteattr(value)}" for key, value in style.items())
+        more = "".join(f" {key.replace('_', '-')}={saxutils.quoteattr(value)}" for key, value in style.items())
         family = "" if "font_family" in style else f' font-family="{SANS}"'
         self.parts.append(
             f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{fill}"{family}{more}>{escape(words)}</text>'
@@ -177,7 +187,10 @@ def _document(canvas: _Canvas, story: Mapping[str, Any]) -> None:
             label = "decides" if word == "decides" else "does not match"
             canvas.text(WIDTH - 36, y + 13, label, 12, ink, font_weight="700", text_anchor="end")
         y += 18
-    canvas.y = y + 22
+    hidden = len(document["lines"]) - len(shown)
+    if hidden:
+        canvas.text(WIDTH - 24, y + 26, f"{hidden} more lines not shown", 11.5, SOFT, text_anchor="end")
+    canvas.y = y + (36 if hidden else 22)
 
 
 def _marked(document: Mapping[str, Any], mark: str) -> list[int]:

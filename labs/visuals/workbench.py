@@ -130,9 +130,9 @@ class WhatIf(widgets.VBox):
     """The workbench: every change evaluates again at once.
 
     ``fields`` maps a name to its control: ``principal_type``, ``principal_arn``, ``account``, ``action``, ``resource``,
-    ``resource_account``, and the policies ``identity``, ``boundary``, ``session``, ``scps``, ``rcps``, ``resource_policy``,
-    ``vpc_endpoint``.  ``decision`` is the last one that could be made, ``picture`` shows it, and ``problems`` maps
-    a field's name (or ``context``) to what is wrong with it.
+    ``resource_account``, and the policies ``identity``, ``boundary``, ``session``, ``scps``, ``rcps``,
+    ``resource_policy``, ``vpc_endpoint``.  ``decision`` is the last that could be made and ``picture`` shows it;
+    ``problems`` maps a field's name (or ``context``) to what is wrong with it.
     """
 
     def __init__(self, request: Request, policies: PolicySet | Mapping[str, Any] | None) -> None:
@@ -296,6 +296,7 @@ class WhatIf(widgets.VBox):
 
     def _controls(self) -> list[Any]:
         add = widgets.Button(description="Add a condition key", icon="plus", layout=_narrow())
+        add.layout.align_self = "flex-start"
         add.on_click(lambda _: self._put_row())
         names = ("principal_type", "principal_arn", "account", "action", "resource", "resource_account")
         grid = widgets.GridBox(
@@ -407,6 +408,7 @@ def _alert(message: str) -> str:
 
 
 def _narrow() -> Any:
+    """As wide as its words."""
     return widgets.Layout(width="auto")
 
 
@@ -444,5 +446,5 @@ def _policy_field(kind: _Kind, text: str) -> Any:
         continuous_update=True,
         rows=max(6, min(18, text.count("\n") + 2)),
         style={"description_width": "180px"},
-        layout=widgets.Layout(width="100%"),
+        layout=widgets.Layout(width="auto"),
     )

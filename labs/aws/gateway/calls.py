@@ -1,8 +1,8 @@
 """From a raw HTTP request of any AWS client to botocore's service, operation and parameters, and back.
 
 The service comes from the name the request is signed for; without a signature from the ``X-Amz-Target`` prefix, the
-path of Smithy RPC, the query protocol's ``Version``, the host, or, when nothing else fits, it is S3.  Within a service the
-protocol comes from the request: one service may speak several (CloudWatch: CBOR, JSON, query).
+path of Smithy RPC, the query protocol's ``Version``, the host, or, when nothing else fits, it is S3.  Within a service
+the protocol comes from the request: one service may speak several (CloudWatch: CBOR, JSON, query).
 
 Requests that two readers could read differently (two actions, two sub-resources) are refused, because what is
 authorised here must be what the engine does.
@@ -94,8 +94,7 @@ def understand(
         return _understand_json(found["x-amz-target"], candidates, found, query, body, region)
     form = _form(method, query, found, body)
     if candidates and any(entry.query for entry in candidates):
-        asked = "Action" in form or not any(entry.rest for entry in candidates)
-        if asked:
+        if "Action" in form or path in ("", "/") or not any(entry.rest for entry in candidates):
             return _understand_query(path, candidates, found, form, region)
     elif candidates and not any(entry.rest for entry in candidates):
         raise _unknown_operation("", 400)

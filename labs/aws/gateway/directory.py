@@ -17,8 +17,8 @@ FILE = Path(__file__).with_name("services.json")
 
 # Where several services share a name the first that can serve the request wins; these come before their siblings.
 _FIRST = (
-    "rds", "lambda", "elbv2", "sesv2", "ses", "s3", "apigateway", "iam", "events", "bedrock", "bedrock-runtime", "dynamodb",
-    "sagemaker", "kinesisvideo", "opensearch", "servicecatalog", "appconfig", "chime", "signer", "connect",
+    "rds", "lambda", "elbv2", "sesv2", "ses", "s3", "apigateway", "iam", "events", "bedrock", "bedrock-runtime",
+    "dynamodb", "sagemaker", "kinesisvideo", "opensearch", "servicecatalog", "appconfig", "chime", "signer", "connect",
 )  # fmt: skip
 
 # Signing names that the clients' endpoint rules put in place of the model's own.
@@ -39,7 +39,7 @@ _HOST_TAIL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A service's metadata: its SigV4 name, host prefix, ``X-Amz-Target`` prefix, protocols (default first), version."""
+    """A service's metadata: SigV4 name, host prefix, ``X-Amz-Target`` prefix, protocols (default first), version."""
 
     name: str
     signing: str

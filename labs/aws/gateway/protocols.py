@@ -506,7 +506,7 @@ def _xml_structure(shape: StructureShape, element: ElementTree.Element, depth: i
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """Where the members of an operation's input are in an HTTP request.  ``body`` members have no place of their own."""
+    """Where the members of an operation's input are in a request.  ``body``: some have no place of their own."""
 
     labels: tuple[tuple[str, str, Shape], ...]
     query: tuple[tuple[str, str, Shape], ...]

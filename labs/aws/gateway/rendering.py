@@ -16,11 +16,11 @@ from email.utils import format_datetime
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from botocore.exceptions import UnknownServiceError
 from botocore.model import MapShape, OperationModel, OperationNotFoundError, Shape, StructureShape
 from botocore.utils import is_json_value_header
 
 from labs.aws.gateway import cbor
+from labs.aws.gateway.directory import entries
 from labs.aws.gateway.protocols import AwsError, Malformed, ServiceCall, query_model, read_time
 from labs.aws.models import service_model
 
@@ -115,11 +115,11 @@ def _s3_error(error: AwsError, operation: str, request_id: str) -> tuple[int, He
 
 
 def _model(service: str, operation: str) -> OperationModel | None:
-    if not service or not operation:
+    if service not in entries():
         return None
     try:
         return service_model(service).operation_model(operation)
-    except (UnknownServiceError, OperationNotFoundError):
+    except OperationNotFoundError:
         return None
 
 
@@ -307,7 +307,7 @@ def _rest_body(
         _xml(out, member, root, value, _time_form(call.service), _rest_namespace(call.service, model))
         return _document("".join(out)), b"application/xml"
     if not xml:
-        return _json(_data(shape, dict(result.items()), "json")), b"application/json"
+        return _json(_data(shape, result, "json")), b"application/json"
     if call.service == "s3" and call.operation == "GetBucketLocation":
         where = _safe(str(result.get("LocationConstraint") or ""))
         return _document(
@@ -366,7 +366,7 @@ def _json(value: Any) -> bytes:
 
 
 def _json_type(service: str) -> bytes:
-    version = service_model(service).metadata.get("jsonVersion", "1.1") if service else "1.1"
+    version = service_model(service).metadata.get("jsonVersion", "1.1") if service in entries() else "1.1"
     return f"application/x-amz-json-{version}".encode()
 
 
@@ -382,7 +382,7 @@ def _safe(text: str) -> str:
 
 
 def _namespace(service: str) -> str:
-    space = query_model(service).metadata.get("xmlNamespace") if service else None
+    space = query_model(service).metadata.get("xmlNamespace") if service in entries() else None
     return f' xmlns="{space}"' if isinstance(space, str) else ""
 
 

@@ -179,6 +179,10 @@ class _Evaluation:
     def _resource_silent(self, tried: _Tried, must_allow: bool) -> Gate:
         kind = PolicyType.RESOURCE
         if not must_allow:
+            if tried.deny is not None:
+                return _gate(
+                    kind, SKIPPED, tried, None, "S3 never locks the owner's root user out of the bucket policy."
+                )
             note = "No statement here applies" if tried.documents else "The resource has no policy"
             note += "; within one account the identity-based policies may decide alone."
             return _gate(kind, SKIPPED, tried, None, note)

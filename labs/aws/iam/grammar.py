@@ -47,7 +47,7 @@ _PRINCIPAL = re.compile(
     r"|arn:[a-z0-9-]+:sts::\d{12}:(assumed-role/[^/\s]+/\S+|federated-user/\S+)"
     r"|arn:[a-z0-9-]+:iam::cloudfront:user/\S.*|A[A-Z]{3}[A-Z0-9]{12,}"
 )
-_SPACE_OUTSIDE_STRINGS = re.compile(r'("(?:[^"\\]|\\.)*")|\s+', re.DOTALL)
+_SPACE_OUTSIDE_STRINGS = re.compile(r'("(?:[^"\\]|\\.?)*+(?:"|\Z))|\s+', re.DOTALL)  # linear on any text
 _MAXIMUM_DEPTH = 200  # brackets; deeper text is refused before it is parsed
 
 ORGANIZATIONS_MESSAGE = "The provided policy document does not meet the requirements of the specified policy type."
@@ -143,7 +143,7 @@ class _Document:
         document: Any = None
         try:
             if _depth(self.text) <= _MAXIMUM_DEPTH:
-                document = json.loads(self.text, object_pairs_hook=self._object)
+                document = json.loads(self.text, object_pairs_hook=self._object, parse_constant=_no_constant)
         except ValueError as problem:
             if isinstance(problem, MalformedPolicy):
                 raise
@@ -352,6 +352,10 @@ def _known_operator(operator: str) -> bool:
     if base == "null" and (if_exists or qualifier):
         return False
     return operator == _QUALIFIERS[qualifier] + spelling + ("IfExists" if if_exists else "")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _depth(text: str) -> int:

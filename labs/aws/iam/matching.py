@@ -289,7 +289,7 @@ class PrincipalElement:
         return Grant.NONE
 
     def _names_role(self, principal: Principal) -> bool:
-        role = role_arn_of(principal)
+        role = principal.issuer_arn if principal.type is PrincipalType.FEDERATED else role_arn_of(principal)
         unique = principal.user_id.partition(":")[0]
         if (role and role in self.aws) or (unique.startswith("ARO") and unique in self.aws):
             return True

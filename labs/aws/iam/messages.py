@@ -57,7 +57,7 @@ def _caller(principal: Principal) -> str:
 def _target(service: str, request: Request) -> str:
     if service != "s3":
         return f" on resource: {request.resource}" if request.resource else ""
-    return f' on resource: "{request.resource}"' if request.resource not in ("", "*") else ""
+    return f' on resource: "{request.resource}"' if request.resource not in ("", "*", "arn:aws:s3:::*") else ""
 
 
 def _insider(request: Request) -> bool:
@@ -99,6 +99,7 @@ def _request_to_dict(request: Request) -> dict[str, Any]:
             "tags": dict(principal.tags),
             "is_service_linked_role": principal.is_service_linked_role,
             "federated_provider": principal.federated_provider,
+            "issuer_arn": principal.issuer_arn,
             "canonical_user_id": principal.canonical_user_id,
         },
         "action": request.action,

@@ -46,8 +46,8 @@ class Principal:
     ``arn`` is the ARN of the caller as ``GetCallerIdentity`` shows it: a user ARN, an
     assumed-role *session* ARN, a federated-user ARN, ``arn:aws:iam::ACCOUNT:root``, a service
     name for a service, or ``"*"`` for an anonymous caller.  ``role_arn`` is the IAM role ARN behind a
-    session (with its path), else empty; for a federated user it is the ARN of the user who
-    asked for the token.  ``tags`` are user/role tags overlaid with session tags.
+    session (with its path), else empty.  ``issuer_arn`` is the user who asked for a
+    federated user's token.  ``tags`` are user/role tags overlaid with session tags.
     """
 
     arn: str
@@ -58,6 +58,7 @@ class Principal:
     tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     is_service_linked_role: bool = False
     federated_provider: str = ""  # OIDC/SAML provider (ARN or name) of a web-identity caller
+    issuer_arn: str = ""
     canonical_user_id: str = ""  # S3 canonical user id of the caller's account, where known
 
 

@@ -172,7 +172,9 @@ def condition_keys_in(policy_document: Mapping[str, Any]) -> set[str]:
     found: set[str] = set()
     listed = policy_document.get("Statement", ())
     variables = policy_document.get("Version") == VARIABLES_SINCE
-    for statement in [listed] if isinstance(listed, Mapping) else listed:
+    if not isinstance(listed, (list, tuple)):
+        listed = [listed]
+    for statement in listed:
         if not isinstance(statement, Mapping):
             continue
         texts = [*strings(statement.get("Resource")), *strings(statement.get("NotResource"))]

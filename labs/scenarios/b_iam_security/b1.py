@@ -102,7 +102,7 @@ class B1(Lab):
             + remove_buckets(aws, suffix)
             + remove_queues(aws, suffix)
         )
-        removed += remove_keys(aws, f"alias/key-without-account-{suffix}")
+        removed += remove_keys(aws, f"alias/key-for-another-{suffix}")
         there = remove_identities(vendor_account(aws, values), suffix)
         return removed + [f"{line} in the vendor's account" for line in there]
 

@@ -45,7 +45,8 @@ def test_env_survives_eval_whatever_the_values_are(lab, labs_home):
     secret = "a'b\"c $(touch /tmp/never) `d` \\ e"
     state.write_json(labs_home / "learner.json", {"access_key_id": "AKIAX", "secret_access_key": secret})
     exports = lab("env", "--learner").stdout
-    shell = 'eval "$1"; printf "%s|%s|%s|%s" "$AWS_ENDPOINT_URL" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$KUBECONFIG"'
+    shell = ('eval "$1"; printf "%s|%s|%s|%s" '
+             '"$AWS_ENDPOINT_URL" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$KUBECONFIG"')
     seen = subprocess.run(["bash", "-c", shell, "-", exports], capture_output=True, text=True, check=True, env={})
     assert seen.stdout == f"http://127.0.0.1:4567|AKIAX|{secret}|"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 
 import pytest
@@ -40,10 +41,14 @@ else:
     def command(context):
         return [sys.executable, __file__, os.environ.get("TINY_MODE", "good"), str(context.port)]
 
-    SERVICE = Service("tiny", command, lambda context: answers_http(context, "/") and None, port=4790, deadline=8)
-    SECOND = Service("second", command, lambda context: answers_http(context, "/") and None, port=4790,
-                     needs=("tiny",))
-    LOOP = Service("loop", command, lambda context: None, port=4790, needs=("loop",))
+    PORT = int(os.environ["TINY_PORT"])
+
+    def ready(context):
+        answers_http(context, "/")
+
+    SERVICE = Service("tiny", command, ready, port=PORT, deadline=8)
+    SECOND = Service("second", command, ready, port=PORT, needs=("tiny",))
+    LOOP = Service("loop", command, lambda context: None, port=PORT, needs=("loop",))
 '''
 
 
@@ -58,5 +63,8 @@ def tiny(tmp_path, labs_home, monkeypatch):
     (info / "entry_points.txt").write_text(
         "[labs.services]\ntiny = tiny_service:SERVICE\nsecond = tiny_service:SECOND\nloop = tiny_service:LOOP\n")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", f"{site}:{__import__('os').environ['PYTHONPATH']}")
+    # a port range per xdist worker: the other one's service must not answer for ours while ours is dead
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    monkeypatch.setenv("TINY_PORT", str(20790 + 300 * worker))
+    monkeypatch.setenv("PYTHONPATH", f"{site}:{os.environ['PYTHONPATH']}")
     return lambda mode: monkeypatch.setenv("TINY_MODE", mode)

@@ -15,8 +15,8 @@ HINTS = {
         "(arn:aws:sts::…:assumed-role/ROLE/SESSION) is answered before it."
     ),
     "implicit deny by identity-based policy": (
-        "The bucket policy does not match this call: compare its Principal with the caller in AWS's message, and "
-        "its Resource with the object's ARN (a bucket's ARN does not cover its objects)."
+        "The bucket policy does not match this call: compare its Principal with the caller in AWS's message (no * "
+        "inside an ARN there), and its Resource with the object's ARN (a bucket's ARN does not cover its objects)."
     ),
 }
 

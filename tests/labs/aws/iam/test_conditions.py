@@ -114,7 +114,8 @@ ROWS: list[tuple[str, Any, dict[str, Any], bool]] = [
     ("ForAnyValue:StringEqualsIfExists", {TAGS: ["a"]}, {}, True),
     ("ForAnyValue:StringNotEquals", {TAGS: ["a"]}, {TAGS: ("a", "b")}, True),
     ("ForAnyValue:StringNotEquals", {TAGS: ["a"]}, {TAGS: ("a",)}, False),
-    ("ForAnyValue:StringLike", {"aws:PrincipalOrgPaths": "o-1/r-1/*"}, {"aws:PrincipalOrgPaths": ("o-1/r-1/ou-2/",)}, True),
+    ("ForAnyValue:StringLike", {"aws:PrincipalOrgPaths": "o-1/r-1/*"},
+     {"aws:PrincipalOrgPaths": ("o-1/r-1/ou-2/",)}, True),
     # policy variables
     ("StringEquals", {KEY: "${aws:username}"}, {KEY: "alice", "aws:username": "alice"}, True),
     ("StringEquals", {KEY: "${AWS:UserName}"}, {KEY: "alice", "aws:username": "alice"}, True),
@@ -171,4 +172,5 @@ def test_condition_keys_in_finds_keys_of_conditions_and_of_variables() -> None:
     assert condition_keys_in(document) == {
         "aws:username", "aws:resourcetag/team", "aws:principaltag/team", "s3:prefix",
     }  # fmt: skip
-    assert condition_keys_in({}) == set()
+    for broken in ({}, {"Statement": None}, {"Statement": [1]}, {"Statement": {"Condition": 1}}):
+        assert condition_keys_in(broken) == set()

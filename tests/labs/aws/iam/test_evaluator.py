@@ -34,7 +34,7 @@ LINKED = Principal(
     is_service_linked_role=True,
 )
 FEDERATED = Principal(
-    f"arn:aws:sts::{HERE}:federated-user/guest", HERE, PrincipalType.FEDERATED, f"{HERE}:guest", USER.arn
+    f"arn:aws:sts::{HERE}:federated-user/guest", HERE, PrincipalType.FEDERATED, f"{HERE}:guest", issuer_arn=USER.arn
 )
 ANYONE = Principal("*", "", PrincipalType.ANONYMOUS)
 SERVICE = Principal("sns.amazonaws.com", "", PrincipalType.SERVICE)
@@ -407,6 +407,23 @@ def test_trace_agrees_with_the_decision(row: Row) -> None:
         assert gate.verdict != "explicit-deny" or gate.decided_by is not None
     refusing = [gate.type for gate in decision.gates if gate.verdict.endswith("deny")]
     assert (decision.denied_by in refusing) if row.denied_by else not refusing
+
+
+@pytest.mark.parametrize(
+    ("named", "owner", "resource_verdict", "identity_verdict"),
+    [
+        (USER.arn, HERE, "final-allow", "skipped"),
+        (USER.arn, THERE, "allow", "implicit-deny"),
+        (HERE, HERE, "allow", "implicit-deny"),
+        ("*", HERE, "final-allow", "skipped"),
+        (THERE, HERE, "skipped", "implicit-deny"),
+        (THERE, THERE, "implicit-deny", "implicit-deny"),
+    ],
+)
+def test_verdicts_tell_who_decides(named: str, owner: str, resource_verdict: str, identity_verdict: str) -> None:
+    """A resource-based policy decides by itself for a principal that it names within its own account only."""
+    gates = evaluate(Request(USER, "s3:GetObject", OBJECT, owner), PolicySet(resource=bucket(named))).gates
+    assert (gates[3].verdict, gates[4].verdict) == (resource_verdict, identity_verdict)
 
 
 def test_policy_arn_of_an_explicit_deny_is_reported_for_managed_policies_only() -> None:

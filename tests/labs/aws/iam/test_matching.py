@@ -13,7 +13,9 @@ ALICE = Principal("arn:aws:iam::111122223333:user/alice", "111122223333", Princi
 BUCKET = "arn:aws:s3:::b"
 
 
-def allowed(action: object, resource: object, asked: tuple[str, str], version: str = "2012-10-17", **context: str) -> bool:
+def allowed(
+    action: object, resource: object, asked: tuple[str, str], version: str = "2012-10-17", **context: str
+) -> bool:
     document = {"Version": version, "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}
     request = Request(ALICE, *asked, context={key.replace("_", ":"): value for key, value in context.items()})
     return evaluate(request, PolicySet(identity=(Policy(document),))).allowed
@@ -52,6 +54,7 @@ def test_action(pattern: object, action: str, expected: bool) -> None:
         ("arn:*:s3:::b", BUCKET, True),
         ("arn:aws:sqs:*:*:q", "arn:aws:sqs:us-east-1:1:q", True),
         ("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:1:q", False),
+        ("arn:aws:lambda:*:function:f", "arn:aws:lambda:us-east-1:1:function:f", False),
         ("arn:aws:sqs:us-*:1:q", "arn:aws:sqs:eu-west-1:1:q", False),
         ("arn:aws:sqs", "arn:aws:sqs:us-east-1:1:q", True),
         ("arn:aws:lambda:*:*:function:f*", "arn:aws:lambda:us-east-1:1:function:f:live", True),

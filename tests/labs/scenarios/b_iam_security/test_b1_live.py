@@ -40,7 +40,7 @@ TRUTH = {
     "bucket names account": "implicit deny by the identity-based policy",
     "wrong network": "implicit deny by the identity-based policy",
     "trust forgets": "implicit deny by the resource-based policy",
-    "key without account": "implicit deny by the resource-based policy",
+    "key for another": "implicit deny by the resource-based policy",
 }
 
 

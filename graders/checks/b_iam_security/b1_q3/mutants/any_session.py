@@ -1,4 +1,4 @@
-r"""MalformedPolicy[\s\S]*no\s+\*\s+inside\s+an\s+ARN
+r"""no\s+\*\s+inside\s+an\s+ARN
 
 Puts an asterisk into the session's ARN.
 """
