@@ -281,7 +281,7 @@ class Gateway:
         exchange.signature = signature
         signing_name = signature.service if signature else None
         payload: str | None = None
-        if needs_body(exchange.method, exchange.path.decode("latin-1"), exchange.headers, signing_name):
+        if needs_body(exchange.method, exchange.path.decode("latin-1"), exchange.headers, signing_name, exchange.query):
             exchange.content = await exchange.body.read()
             payload = hashlib.sha256(exchange.content).hexdigest()
         if signature is None:

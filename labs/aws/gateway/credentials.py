@@ -293,6 +293,7 @@ def _to_claims(credential: Credential) -> dict[str, Any]:
             "arn": principal.arn, "account": principal.account, "type": principal.type.value,
             "user_id": principal.user_id, "role_arn": principal.role_arn, "tags": dict(principal.tags),
             "is_service_linked_role": principal.is_service_linked_role,
+            "issuer_arn": principal.issuer_arn,
             "federated_provider": principal.federated_provider,
         },
         "policies": None if policies is None else [[p.name, p.arn, dict(p.document)] for p in policies],

@@ -10,11 +10,11 @@ from labs.aws.iam import MalformedPolicy, validate_policy
 
 # (service, operation) -> (parameter path, kind of policy, error code; None = the validator's own code)
 _DOCUMENTS: dict[tuple[str, str], tuple[str, str, str | None]] = {
-    ("iam", "PutUserPolicy"): ("PolicyDocument", "identity", None),
-    ("iam", "PutRolePolicy"): ("PolicyDocument", "identity", None),
-    ("iam", "PutGroupPolicy"): ("PolicyDocument", "identity", None),
-    ("iam", "CreatePolicy"): ("PolicyDocument", "identity", None),
-    ("iam", "CreatePolicyVersion"): ("PolicyDocument", "identity", None),
+    ("iam", "PutUserPolicy"): ("PolicyDocument", "user", None),
+    ("iam", "PutRolePolicy"): ("PolicyDocument", "role", None),
+    ("iam", "PutGroupPolicy"): ("PolicyDocument", "group", None),
+    ("iam", "CreatePolicy"): ("PolicyDocument", "managed", None),
+    ("iam", "CreatePolicyVersion"): ("PolicyDocument", "managed", None),
     ("iam", "CreateRole"): ("AssumeRolePolicyDocument", "trust", None),
     ("iam", "UpdateAssumeRolePolicy"): ("PolicyDocument", "trust", None),
     ("s3", "PutBucketPolicy"): ("Policy", "resource", "MalformedPolicy"),
@@ -29,6 +29,9 @@ _DOCUMENTS: dict[tuple[str, str], tuple[str, str, str | None]] = {
     ("dynamodb", "PutResourcePolicy"): ("Policy", "resource", "ValidationException"),
     ("ec2", "CreateVpcEndpoint"): ("PolicyDocument", "resource", "InvalidPolicyDocument"),
 }
+
+
+KEY_POLICY_LIMIT = 32_768  # bytes (AWS KMS Developer Guide, "Resource quotas")
 
 
 def check_documents(call: ServiceCall) -> None:
@@ -48,14 +51,10 @@ def check_documents(call: ServiceCall) -> None:
     if not isinstance(text, str) or (not text and call.service in ("sqs", "sns", "ec2")):
         return  # absent (its own check belongs to the service), or an empty value that removes the policy
     try:
-        validate_policy(text, _size_kind(call.operation, kind))
+        validate_policy(text, kind, limit=KEY_POLICY_LIMIT if call.service == "kms" else None)
     except MalformedPolicy as problem:
         found = problem.code if code is None or problem.code == "LimitExceeded" else code
         raise AwsError(found, problem.message, 409 if found == "LimitExceeded" else 400) from problem
-
-
-def _size_kind(operation: str, kind: str) -> str:
-    return kind
 
 
 def _value(params: Mapping[str, Any], path: str) -> Any:

@@ -183,6 +183,7 @@ async def _get_federation_token(params: Mapping[str, Any], caller: Credential, c
         type=PrincipalType.FEDERATED,
         user_id=f"{account}:{name}",
         tags=_overlay(caller.principal.tags, session.tags),
+        issuer_arn=caller.principal.arn,
     )
     minted = _mint(
         ctx,

@@ -258,7 +258,7 @@ class Situation:
                 UserName=self.user, SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321"
             )
             extra |= {"SerialNumber": serial, "TokenCode": "123456"}
-        sts.assume_role(RoleArn=self.names["R"], RoleSessionName="s", **extra)
+        sts.assume_role(RoleArn=self.names["R"], RoleSessionName="session", **extra)
 
 
 def document(*statements: dict[str, Any]) -> str:
