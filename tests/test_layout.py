@@ -28,7 +28,7 @@ def ours() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
                             capture_output=True, check=True).stdout.decode().split("\0")
     return [ROOT / name for name in listed if name and (ROOT / name).is_file()
-            and Path(name).suffix not in {".png", ".ico", ".gz", ".whl", ".woff2"}]
+            and Path(name).suffix not in {".png", ".ico", ".gz", ".whl", ".woff2", ".zip"}]
 
 
 def load(name: str):
@@ -49,6 +49,13 @@ def test_layers_hold():
     done = subprocess.run([Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=ROOT, capture_output=True,
                           text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("command", [["ruff", "check", "--quiet", "."], ["mypy"]], ids=["ruff", "mypy"])
+def test_style_and_types(command: list[str]):
+    done = subprocess.run([Path(sys.executable).parent / command[0], *command[1:]], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_no_file_names_a_machine_or_a_registry_mirror():

@@ -42,7 +42,7 @@ from labs.aws.gateway.ownership import KeyRecord, Ownership
 from labs.aws.gateway.policies import Policies, document
 from labs.aws.gateway.public_access import is_public
 from labs.aws.gateway.record import Decisions, Trail
-from labs.aws.gateway.signing import Signature, guess_protocol, read_signature, verify
+from labs.aws.gateway.signing import Signature, authentication_error, guess_protocol, read_signature, verify
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
 from labs.aws.providers import cloudtrail, simulation, sts
@@ -329,8 +329,11 @@ class Gateway:
     async def _authorise(self, exchange: Exchange) -> None:
         call, credential = exchange.call, exchange.credential
         assert call is not None
-        if credential is None and f"{call.service}:{call.operation}" in UNSIGNED:
-            return
+        if credential is None:
+            if f"{call.service}:{call.operation}" in UNSIGNED:
+                return
+            if call.service not in ANONYMOUS_SERVICES:
+                raise authentication_error("missing", call.service, call.protocol)
         if credential:
             reason = sts_service_restriction(credential, call.service, call.operation)
             if reason:
@@ -419,7 +422,10 @@ class Gateway:
         if exchange.method == "HEAD":
             body = b""
         headers = [(n, v) for n, v in headers if n.lower() != b"content-length"]
-        await _send(send, status, [*headers, (b"content-length", str(len(body)).encode())], body)
+        headers.append((b"content-length", str(len(body)).encode()))
+        if not await exchange.body.drain(exchange.headers):
+            headers.append((b"connection", b"close"))  # what is still on its way must not be read as the next request
+        await _send(send, status, headers, body)
 
     def _guess(self, exchange: Exchange) -> ServiceCall | None:
         """The call behind a request that failed before it was understood, only to shape its error."""
@@ -519,6 +525,8 @@ def _shape_of(exchange: Exchange) -> tuple[str, str, str]:
     return service or ("s3" if protocol == "s3" else ""), "", protocol
 
 
+# Services whose resource policies may admit an anonymous caller.
+ANONYMOUS_SERVICES = frozenset(["s3", "sqs", "sns"])
 # Operations that AWS accepts without a signature (STS API Reference).
 UNSIGNED = frozenset(
     [

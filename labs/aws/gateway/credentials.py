@@ -31,6 +31,7 @@ from labs.aws.iam.model import Policy, Principal, PrincipalType
 
 ROOT_SECRET = "test"
 MANAGEMENT_ACCOUNT = "000000000000"
+LOCALSTACK_CLIENT = ("accesskey", "secretkey")  # localstack-client's own default: the administrator, like test/test
 _TEMPORARY = "ASIA"
 _LONG_TERM = "AKIA"
 _ACCOUNT_MASK = 0x7FFFFFFFFF80  # where an access key id carries its account, see account_of
@@ -172,6 +173,9 @@ class Credentials:
         :param service: with ``protocol``, shapes the errors
         :raises AwsError: unknown id, a token that is missing, not ours or not this key's, or expired
         """
+        if shorthands and access_key_id == LOCALSTACK_CLIENT[0] and session_token is None:
+            management = root_principal(MANAGEMENT_ACCOUNT)
+            return Credential(access_key_id=access_key_id, secret=LOCALSTACK_CLIENT[1], principal=management)
         if shorthands and (access_key_id == "test" or re.fullmatch(r"[0-9]{12}", access_key_id)):
             if session_token is not None:
                 raise authentication_error("invalid-token", service, protocol)

@@ -14,6 +14,8 @@ from labs.aws.gateway.chunked import BodyCheck
 
 MAX_HEADERS = 64 * 1024  # bytes of all header names and values
 MAX_BUFFERED = 80 * 1024 * 1024  # bytes; above Lambda's 50 MB zip in base64, the largest body that is not streamed
+MAX_DRAINED = 8 * 1024 * 1024  # bytes read and thrown away after a refusal
+DRAIN_PATIENCE = 2.0  # seconds for that
 BODY_PATIENCE = 30.0  # seconds without a byte before a body counts as abandoned
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -31,6 +33,7 @@ class Body:
         self.length = _content_length(headers)
         self.failure: AwsError | None = None
         self._seen = 0
+        self._ended = False
 
     async def _next(self) -> Message:
         try:
@@ -45,6 +48,7 @@ class Body:
         if message["type"] == "http.disconnect":
             raise Disconnected
         self._seen += len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
         return message
 
     async def read(self) -> bytes:
@@ -63,6 +67,25 @@ class Body:
                 raise AwsError("RequestEntityTooLarge", f"Request body is larger than {MAX_BUFFERED} bytes", 413)
             if not message.get("more_body", False):
                 return b"".join(parts)
+
+    async def drain(self, headers: RawHeaders) -> bool:
+        """Read what is left of the body of a refused request, so that the connection can serve the next one.
+
+        :returns: false when there is more than is worth reading, or when the client waits for "100 Continue" and will
+            not send its body at all
+        """
+        if self._ended or self.length == 0 or (self.length is None and not _chunked(headers)):
+            return True
+        if self.failure or (self._seen == 0 and any(name == b"expect" for name, _ in headers)):
+            return False
+        try:
+            async with asyncio.timeout(DRAIN_PATIENCE):
+                while self._seen <= MAX_DRAINED:
+                    if not (await self._next()).get("more_body", False):
+                        return True
+        except (TimeoutError, Disconnected, AwsError):
+            return False
+        return False
 
     def stream(self, check: BodyCheck) -> Receive:
         """An ASGI ``receive`` for the engine that lets through only what ``check`` has seen.
@@ -170,6 +193,10 @@ _PRESIGNED = tuple(
 async def ask(engine: Engine, scope: dict[str, Any], receive: Receive, answer: Answer) -> None:
     """Let the engine answer."""
     await engine(scope, receive, answer)
+
+
+def _chunked(headers: RawHeaders) -> bool:
+    return any(name == b"transfer-encoding" for name, _ in headers)
 
 
 def _content_length(headers: RawHeaders) -> int | None:

@@ -71,11 +71,23 @@ def for_engine(exchange: Exchange) -> tuple[bytes, bytes, RawHeaders, bytes | No
     """Path, query, headers and body for the engine; the body is ``None`` where it streams."""
     call, content, headers = exchange.call, exchange.content, exchange.headers
     assert call is not None
+    if call.service == "s3" and call.params.get("Bucket"):
+        path, headers = _path_style(exchange.path, headers, str(call.params["Bucket"]).encode())
+        return path, exchange.query, headers, content
     named = call.service == "iam" and call.operation in _OF_CALLER and call.params.get("UserName")
     if named and content is not None and b"UserName=" not in content:
         content += b"&UserName=" + quote(str(named), safe="").encode()
         headers = [(n, str(len(content)).encode() if n == b"content-length" else v) for n, v in headers]
     return exchange.path, exchange.query, headers, content
+
+
+def _path_style(path: bytes, headers: RawHeaders, bucket: bytes) -> tuple[bytes, RawHeaders]:
+    """Engines read virtual-host style each in their own way; all of them read path style."""
+    host = next((value for name, value in headers if name == b"host"), b"")
+    if not host.startswith(bucket + b"."):
+        return path, headers
+    plain = b"127.0.0.1" + (b":" + host.rpartition(b":")[2] if b":" in host else b"")
+    return b"/" + bucket + path, [(name, plain if name == b"host" else value) for name, value in headers]
 
 
 def from_engine(

@@ -1,7 +1,7 @@
 """Signature Version 4: who signed this request, and is the signature right?
 
 Header authentication and presigned query strings with AWS4-HMAC-SHA256, for every service.  Refused by name:
-Signature Version 2, SigV4A (AWS4-ECDSA-P256-SHA256) and S3's browser POST policies (their signature is in the form).
+Signature Version 2 in a header, SigV4A (AWS4-ECDSA-P256-SHA256) and S3's browser POST policies (their signature is in the form).
 Bodies in chunks are ``chunked.py``; whose secret to verify against is ``credentials.py``.  Any region is accepted.
 
 Pages: "Create a signed AWS API request" and "Troubleshoot Signature Version 4 signing" (IAM User Guide),
@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
+from labs.aws.gateway import presigned_v2
 from labs.aws.gateway.calls import AwsError
 
 Headers = Sequence[tuple[bytes, bytes]]  # lower-case names, in the order of the wire
@@ -294,9 +295,7 @@ def _read_query(
     service = _service_of(parts.get("X-Amz-Credential", "")) or _service_by_host(fields)
     malformed = _Malformed(headers, protocol, True, service)
     if "AWSAccessKeyId" in parts:
-        raise malformed.unsupported(
-            "Signature Version 2 is not supported here, nor by AWS in current regions. Please use AWS4-HMAC-SHA256."
-        )
+        return _presigned_v2(parts)
     repeated = [key for key, values in parameters.items() if len(values) > 1]
     if repeated:
         raise malformed.error(f"The query parameter {repeated[0]} is given more than once.")
@@ -315,6 +314,17 @@ def _read_query(
     named = {name: parts[f"X-Amz-{name}"] for name in ("Credential", "Signature", "SignedHeaders")}
     return _signature(named, timestamp, time, malformed, session_token=parts.get("X-Amz-Security-Token"),
                       payload_hash=declared, expires=expires)
+
+
+def _presigned_v2(parts: dict[str, str]) -> Signature:
+    access_key_id, signature, expires = presigned_v2.read(parts)
+    time = datetime.fromtimestamp(min(expires, 2**31), UTC)
+    return Signature(
+        access_key_id=access_key_id, date=time.strftime("%Y%m%d"), region="us-east-1", service="s3", signed_headers=(),
+        session_token=parts.get("x-amz-security-token"), presigned=True, expires=expires,
+        payload_hash=UNSIGNED_PAYLOAD, algorithm=presigned_v2.ALGORITHM, timestamp="", time=time, signature=signature,
+        protocol="s3",
+    )
 
 
 def _signature(
@@ -473,6 +483,9 @@ def _check_declared_payload(declared: str | None, malformed: _Malformed) -> None
         )
 
 
+_V2_PARAMETERS = (b"AWSAccessKeyId", b"Signature", b"Expires", b"x-amz-security-token")
+
+
 def _auth_parameters(raw_query: bytes) -> dict[str, list[str]]:
     """The authentication parameters in a query string, decoded; empty when it is not presigned."""
     if b"X-Amz-" not in raw_query and b"AWSAccessKeyId=" not in raw_query:
@@ -480,7 +493,7 @@ def _auth_parameters(raw_query: bytes) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for pair in raw_query.split(b"&"):
         name, _, value = pair.partition(b"=")
-        if name.startswith(b"X-Amz-") or name == b"AWSAccessKeyId":
+        if name.startswith(b"X-Amz-") or name in _V2_PARAMETERS:
             found.setdefault(name.decode("latin-1"), []).append(unquote_to_bytes(value).decode("latin-1"))
     if not found.keys() & {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "AWSAccessKeyId"}:
         return {}
@@ -554,6 +567,11 @@ def verify(
     :raises AwsError: stale, not signed as needed, signature or payload hash does not match
     """
     protocol = protocol or signature.protocol
+    if signature.algorithm == presigned_v2.ALGORITHM:
+        path, query = _bytes(raw_path).decode("latin-1"), _bytes(raw_query).decode("latin-1")
+        expires = signature.expires or 0
+        presigned_v2.verify(signature.signature, expires, secret, method, path, query, headers, now)
+        return
     _check_time(signature, protocol, now)
     _check_signed_headers(signature, protocol, headers)
     payload = _payload_line(signature, payload_hash_of_body, protocol)

@@ -99,7 +99,7 @@ def _attribute(attributes: Any) -> tuple[str, str] | None:
 def _range(params: Mapping[str, Any], now: datetime.datetime) -> tuple[float, float]:
     oldest = now.timestamp() - RETENTION
     start = max(_seconds(params.get("StartTime"), oldest), oldest)
-    end = _seconds(params.get("EndTime"), now.timestamp())
+    end = _seconds(params.get("EndTime"), now.timestamp() - 1e-6)  # not this very call
     if _seconds(params.get("StartTime"), oldest) > end:
         raise AwsError("InvalidTimeRangeException", "Start time cannot be after end time.", 400)
     return start, end

@@ -275,7 +275,7 @@ URLS = [
     (lambda q: q.replace(b"X-Amz-Date=2026", b"X-Amz-Date=2O26"), "AuthorizationQueryParametersError", "ISO8601"),
     (lambda q: q + b"&X-Amz-Expires=3600", "AuthorizationQueryParametersError", "more than once"),
     (lambda q: q + b"&X-Amz-Signature=00", "AuthorizationQueryParametersError", "more than once"),
-    (lambda q: b"AWSAccessKeyId=AKIA&Signature=x&Expires=1800000000", "InvalidRequest", "Signature Version 2"),
+    (lambda q: b"AWSAccessKeyId=AKIA&Signature=x&Expires=1800000000", "SignatureDoesNotMatch", "does not match"),
     (lambda q: q.replace(b"HMAC-SHA256", b"ECDSA-P256-SHA256"), "InvalidRequest", "SigV4A"),
 ]
 
