@@ -101,7 +101,8 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def _bind(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # by number: asyncio then sets TCP_NODELAY
+    # The protocol is given by number because event loops set TCP_NODELAY only then.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
     return bound

@@ -18,8 +18,8 @@ _DATA_EVENTS: dict[str, frozenset[str]] = {
         "s3": """GetObject HeadObject PutObject DeleteObject DeleteObjects CopyObject UploadPart UploadPartCopy
             CreateMultipartUpload CompleteMultipartUpload AbortMultipartUpload ListParts ListMultipartUploads
             ListObjects ListObjectsV2 HeadBucket ListObjectVersions GetObjectAcl PutObjectAcl GetObjectTagging
-            PutObjectTagging DeleteObjectTagging RestoreObject SelectObjectContent GetObjectAttributes GetObjectRetention
-            PutObjectRetention GetObjectLegalHold PutObjectLegalHold""",
+            PutObjectTagging DeleteObjectTagging RestoreObject SelectObjectContent GetObjectAttributes
+            GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold""",
         "dynamodb": """GetItem PutItem UpdateItem DeleteItem Query Scan BatchGetItem BatchWriteItem TransactGetItems
             TransactWriteItems ExecuteStatement BatchExecuteStatement ExecuteTransaction""",
         "dynamodbstreams": "GetRecords GetShardIterator",

@@ -1,6 +1,6 @@
 """S3 URLs presigned with Signature Version 2, which boto3 still makes by default for S3.
 
-Only that: a query string with ``AWSAccessKeyId``, ``Expires`` and ``Signature``.  The string to sign is built by botocore.
+Only a query string with ``AWSAccessKeyId``, ``Expires`` and ``Signature``; botocore builds the string to sign.
 Page: "Signing and authenticating REST requests (AWS signature version 2)" (S3 User Guide).
 """
 

@@ -1,7 +1,7 @@
 """Signature Version 4: who signed this request, and is the signature right?
 
 Header authentication and presigned query strings with AWS4-HMAC-SHA256, for every service.  Refused by name:
-Signature Version 2 in a header, SigV4A (AWS4-ECDSA-P256-SHA256) and S3's browser POST policies (their signature is in the form).
+Signature Version 2 in a header, SigV4A (AWS4-ECDSA-P256-SHA256) and S3's browser POST policies (signed in the form).
 Bodies in chunks are ``chunked.py``; whose secret to verify against is ``credentials.py``.  Any region is accepted.
 
 Pages: "Create a signed AWS API request" and "Troubleshoot Signature Version 4 signing" (IAM User Guide),

@@ -1,5 +1,7 @@
-"""Amazon EC2: resources by id, several per call ("Actions, resources, and condition keys for Amazon EC2"; EC2 User Guide,
-"Example policies to control access to the Amazon EC2 API").
+"""Amazon EC2: resources by id, several per call.
+
+Pages: "Actions, resources, and condition keys for Amazon EC2"; EC2 User Guide,
+"Example policies to control access to the Amazon EC2 API".
 """
 
 from __future__ import annotations

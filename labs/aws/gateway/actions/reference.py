@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 ARCHIVE = Path(__file__).with_name("reference.zip")
@@ -30,7 +30,7 @@ class Service:
     resources: dict[str, str]
 
 
-@lru_cache(maxsize=None)
+@cache
 def service(prefix: str) -> Service:
     """The definition of one IAM prefix such as ``"sqs"``; empty when AWS has none."""
     with zipfile.ZipFile(ARCHIVE) as archive:

@@ -1,5 +1,6 @@
-"""SQS, SNS, KMS, Secrets Manager, DynamoDB, Lambda, CloudWatch Logs and Systems Manager parameters: how they name resources,
-and the condition keys of their own (each service's "Actions, resources, and condition keys" page).
+"""SQS, SNS, KMS, Secrets Manager, DynamoDB, Lambda, CloudWatch Logs and Systems Manager parameters.
+
+How they name resources, and the condition keys of their own (each service's "Actions, resources, and condition keys" page).
 """
 
 from __future__ import annotations
