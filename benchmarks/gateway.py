@@ -63,12 +63,12 @@ def prepare(url: str) -> None:
     client(url, "s3").put_object(Bucket="bench", Key="k", Body=b"x" * 1024)
     table = client(url, "dynamodb")
     table.create_table(
-        TableName="t",
+        TableName="table",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    table.put_item(TableName="t", Item={"id": {"S": "1"}})
+    table.put_item(TableName="table", Item={"id": {"S": "1"}})
 
 
 def user_keys(url: str) -> tuple[str, str]:
@@ -86,7 +86,7 @@ def calls(url: str, key: str, secret: str) -> dict[str, Callable[[], Any]]:
     return {
         "sts:GetCallerIdentity": sts.get_caller_identity,
         "s3:GetObject 1 KB": lambda: s3.get_object(Bucket="bench", Key="k")["Body"].read(),
-        "dynamodb:GetItem": lambda: dynamodb.get_item(TableName="t", Key={"id": {"S": "1"}}),
+        "dynamodb:GetItem": lambda: dynamodb.get_item(TableName="table", Key={"id": {"S": "1"}}),
     }
 
 

@@ -1,8 +1,8 @@
 """Which IAM actions, on which resources, under which conditions: what one call asks to be allowed.
 
 Several checks for one call where AWS does so (``CopyObject`` reads and writes, ``RunInstances`` uses a subnet and
-passes a role).  The services' rules are in ``labs.aws.gateway.actions``; a service without rules of its own follows the Service
-Authorization Reference.
+passes a role). The services' rules are in ``labs.aws.gateway.actions``; a service without rules of its own follows
+the Service Authorization Reference.
 """
 
 from __future__ import annotations

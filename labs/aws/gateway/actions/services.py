@@ -1,6 +1,7 @@
 """SQS, SNS, KMS, Secrets Manager, DynamoDB, Lambda, CloudWatch Logs and Systems Manager parameters.
 
-How they name resources, and the condition keys of their own (each service's "Actions, resources, and condition keys" page).
+How they name resources, and the condition keys of their own (each service's "Actions, resources, and condition keys"
+page).
 """
 
 from __future__ import annotations
