@@ -51,11 +51,12 @@ class Gateway:
             engine,
             "--home",
             str(home),
+            "--while-stdin-open",  # a grader that is killed takes its gateways along
         ]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment | {"PYTHONPATH": path},
@@ -120,6 +121,7 @@ class Gateway:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._process.stdin.close()
         self._process.stdout.close()
         shutil.rmtree(self.home, ignore_errors=True)
 

@@ -99,7 +99,9 @@ def test_a_gateway_that_died_idle_is_not_handed_out(pool):
         assert buckets(live) == []
 
 
-def test_gateways_of_a_killed_grader_are_swept(tmp_path):
+@pytest.fixture
+def grader_and_gateway(tmp_path):
+    """A grader that holds a gateway on ``tmp_path``, and the gateway's process id; the grader is killed at the end."""
     start = (
         "import sys, time, pathlib, graders.live as g; p = g.Pool(pathlib.Path(sys.argv[1])); "
         "c = p.lease(); c.__enter__(); print('up', flush=True); time.sleep(60)"
@@ -111,16 +113,33 @@ def test_gateways_of_a_killed_grader_are_swept(tmp_path):
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert grader.stdout.readline() == "up\n"
-    orphan = int((tmp_path / "gateway-1" / "pid").read_text())
+    yield grader, int((tmp_path / "gateway-1" / "pid").read_text())
     grader.kill()
     grader.wait()
     grader.stdout.close()
+
+
+def test_a_killed_grader_takes_its_gateways_along(grader_and_gateway):
+    grader, gateway = grader_and_gateway
+    grader.kill()
+    wait_until_gone(gateway)
+
+
+def test_a_hung_gateway_of_a_killed_grader_is_swept(grader_and_gateway, tmp_path):
+    grader, gateway = grader_and_gateway
+    os.kill(gateway, signal.SIGSTOP)  # it does not notice that its standard input closed
+    grader.kill()
+    grader.wait()
     Pool(tmp_path).close()
-    deadline = time.monotonic() + 5
-    while _running(orphan):
+    wait_until_gone(gateway)
+    assert not (tmp_path / "gateway-1").exists()
+
+
+def wait_until_gone(pid):
+    deadline = time.monotonic() + 10
+    while _running(pid):
         assert time.monotonic() < deadline, "the orphan still runs"
         threading.Event().wait(0.05)
-    assert not (tmp_path / "gateway-1").exists()
 
 
 def _running(pid):

@@ -60,6 +60,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--backend", default=os.environ.get("LABS_AWS_BACKEND_URL"), help="URL of a running AWS emulator"
     )
     parser.add_argument("--home", type=Path, required=True, help="folder for state, keys and the event history")
+    parser.add_argument(
+        "--while-stdin-open", action="store_true", help="end when standard input closes: with whoever started it"
+    )
     return parser.parse_args(arguments)
 
 
@@ -81,6 +84,8 @@ async def _serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     servers = [_server(gateway.listener(shorthands=number == 0)) for number in range(len(sockets))]
+    if options.while_stdin_open:
+        _end_with_stdin(servers)
     running = [asyncio.create_task(server.serve([bound])) for server, bound in zip(servers, sockets, strict=True)]
     try:
         while not all(server.started for server in servers):
@@ -98,6 +103,19 @@ async def _serve(options: argparse.Namespace) -> None:
             server.should_exit = True
         await asyncio.gather(*running, return_exceptions=True)
         await gateway.stop()
+
+
+def _end_with_stdin(servers: list[uvicorn.Server]) -> None:
+    """Stop serving once the other end of standard input is closed, as it is when its holder was killed."""
+    loop = asyncio.get_running_loop()
+
+    def readable() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            for server in servers:
+                server.should_exit = True
+
+    loop.add_reader(0, readable)
 
 
 def _bind(port: int) -> socket.socket:
