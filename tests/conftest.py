@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,31 @@ def labs_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     from labs.services import down
 
     down()
+
+
+@contextlib.contextmanager
+def _bare_ministack(home: Path) -> Iterator[str]:
+    """Somebody else's emulator: MiniStack as its own server, without a gateway; its URL."""
+    code = (
+        "import os, socket, sys, uvicorn\n"
+        "os.environ.update(GATEWAY_PORT='0', SFTP_ENABLED='0', IOT_MTLS_ENABLED='0', LOG_LEVEL='ERROR')\n"
+        "from ministack.app import app\n"
+        "bound = socket.socket(); bound.bind(('127.0.0.1', 0))\n"
+        "print(bound.getsockname()[1], flush=True)\n"
+        "uvicorn.Server(uvicorn.Config(app, log_level='error', access_log=False)).run([bound])\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=home, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="session")
+def bare_ministack() -> Callable[[Path], contextlib.AbstractContextManager[str]]:
+    """``with bare_ministack(folder) as url``: an emulator that belongs to somebody else."""
+    return _bare_ministack
 
 
 def _processes() -> dict[int, str]:

@@ -28,10 +28,23 @@ def reset(name: str) -> list[str]:
 
 
 def _reset_aws() -> list[str]:
+    if _ask("GET", "/_lab/health")["shared"]:
+        from labs import scenarios
+
+        for name in sorted(scenarios.registry()):
+            print(f"lab {name}:")
+            scenarios.lab(name).reset()     # prints what it removed
+        return ["aws: the server is not the labs' own; what the labs made there is gone, the rest is untouched"]
+    removed = _ask("POST", "/_lab/reset")
+    return ["aws: back to its start, every account", *_lines(removed)]
+
+
+def _ask(method: str, path: str) -> Any:
+    """The gateway's answer, parsed; PermanentError when it gives none, or refuses."""
     address = urlsplit(places.endpoint("aws"))
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=RESET_WITHIN)
     try:
-        connection.request("POST", "/_lab/reset")
+        connection.request(method, path)
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
@@ -39,9 +52,9 @@ def _reset_aws() -> list[str]:
     finally:
         connection.close()
     if answer.status != 200:
-        raise PermanentError(f"AWS refuses to reset: {answer.status} {body[:300].decode(errors='replace')}",
+        raise PermanentError(f"AWS refuses {path}: {answer.status} {body[:300].decode(errors='replace')}",
                              f"Its log: {places.log_file('aws')}")
-    return ["aws: back to its start, every account", *_lines(json.loads(body) if body else None)]
+    return json.loads(body) if body else None
 
 
 def _lines(removed: Any) -> list[str]:

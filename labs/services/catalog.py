@@ -49,6 +49,7 @@ class Service:
     :param needs: services that must be ready before it starts
     :param deadline: seconds it may take to become ready
     :param start: whether `lab start` starts it
+    :param prepare: a command line to run in the foreground before it starts, such as an installation; None for nothing
     """
 
     name: str
@@ -59,6 +60,7 @@ class Service:
     needs: tuple[str, ...] = ()
     deadline: float = 30.0
     start: bool = True
+    prepare: Callable[[], list[str] | None] = lambda: None
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,11 +92,20 @@ def accepts_connections(context: Context) -> None:
             raise TemporaryError(f"{context.endpoint}: {error}") from error
 
 
-def _aws_command(context: Context) -> list[str]:
+def _aws_engine() -> tuple[str, str | None]:
+    """(engine, URL of somebody else's server or None), as the user set them."""
     engine = os.environ.get("LABS_AWS_ENGINE", "ministack")
     if engine not in ("ministack", "moto", "localstack"):
         raise PermanentError(f"LABS_AWS_ENGINE is {engine!r}.", "Set it to ministack, moto or localstack.")
-    backend = os.environ.get("LABS_AWS_BACKEND_URL")
+    return engine, os.environ.get("LABS_AWS_BACKEND_URL") or None
+
+
+def _aws_prepare() -> list[str] | None:
+    return [sys.executable, "-m", "labs.aws.engines.localstack"] if _aws_engine() == ("localstack", None) else None
+
+
+def _aws_command(context: Context) -> list[str]:
+    engine, backend = _aws_engine()
     return [
         sys.executable, "-m", "labs.aws.gateway", "--port", str(context.port), "--pods-port", "0",
         "--engine", engine, *(["--backend", backend] if backend else []), "--home", str(context.home),
@@ -105,7 +116,8 @@ def _aws_ready(context: Context) -> None:
     answers_http(context, "/_lab/health")
 
 
-BUILT_IN = {"aws": Service("aws", _aws_command, _aws_ready, port=4566)}
+# The deadline is LocalStack's; the other engines are ready within a second.
+BUILT_IN = {"aws": Service("aws", _aws_command, _aws_ready, port=4566, deadline=150.0, prepare=_aws_prepare)}
 
 
 def _registered() -> dict[str, importlib.metadata.EntryPoint]:

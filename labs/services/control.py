@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -39,8 +41,20 @@ def up(names: Iterable[str], report: Report = lambda line: None) -> list[Context
     Running ones are left alone unless their command line changed.  PermanentError says why one did not come up.
     """
     services = catalog.with_needs(list(names))
+    for service in services:
+        _prepare(service)
     with supervisor.locked():
         return [_up_one(service, report) for service in services]
+
+
+def _prepare(service: Service) -> None:
+    """Run what must be done before the service can start; its output is the user's, on stderr."""
+    command = service.prepare()
+    if command is None:
+        return
+    done = subprocess.run(command, env=supervisor.environment(), stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        raise PermanentError(f"The service {service.name} cannot start; the reason stands above.")
 
 
 def _up_one(service: Service, report: Report) -> Context:

@@ -109,12 +109,12 @@ def program(service: Service, context: Context) -> str:
     """The configuration text of one service."""
     pid_file = places.home() / "supervisor.pid"
     starter = [sys.executable, "-S", "-E", launch.__file__, str(pid_file), *service.command(context)]
-    environment = {**service.environment, "LABS_SERVICE": service.name}
+    own = {**service.environment, "LABS_SERVICE": service.name}
     return _PROGRAM % {
         "name": service.name,
         "home": _escape(str(places.home())),
         "command": _escape(shlex.join(starter)),
-        "environment": ",".join(f"{key}={_quote(value)}" for key, value in sorted(environment.items())),
+        "environment": ",".join(f"{key}={_quote(value)}" for key, value in sorted(own.items())),
     }
 
 
@@ -180,7 +180,7 @@ def ensure() -> bool:
         "user": "user = root\n" if os.getuid() == 0 else "",    # it warns when root does not say so
     }, encoding="utf-8")
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)]
-    done = subprocess.run(command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True,
+    done = subprocess.run(command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=STARTED_WITHIN, check=False)
     end = time.monotonic() + STARTED_WITHIN
     while done.returncode == 0 and time.monotonic() < end:
@@ -192,7 +192,7 @@ def ensure() -> bool:
                          f"Its log: {log}")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The daemon's environment: this one, without anybody's AWS settings, with the mark sweeping looks for."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
     paths = [str(places.clone()), *filter(None, [kept.get("PYTHONPATH")])]

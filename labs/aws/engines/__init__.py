@@ -3,7 +3,7 @@
 An engine believes whoever calls it: it is reached only through the gateway (or on a server somebody else runs).  It
 tells accounts apart by the access key id in the ``Authorization`` header, which the gateway sets to the account's
 number.
-May depend on ``labs.errors`` and third-party emulators; knows nothing of the gateway.
+May depend on ``labs.errors``, ``labs.toolbox`` and third-party emulators; knows nothing of the gateway.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def load(name: str, backend: str | None, state: Path, address: tuple[str, int]) 
 
     :param state: folder for the engine's files
     :param address: host and port that the engine should put into the URLs it hands out
-    :raises PermanentError: unknown name, or ``localstack`` without a URL
+    :raises PermanentError: unknown name
     """
     if backend:
         from labs.aws.engines.remote import RemoteEngine
@@ -68,8 +68,7 @@ def load(name: str, backend: str | None, state: Path, address: tuple[str, int]) 
 
         return Moto()
     if name == "localstack":
-        raise PermanentError(
-            "the localstack engine needs the address of a running LocalStack",
-            "Set LABS_AWS_BACKEND_URL, for example to http://127.0.0.1:4510.",
-        )
+        from labs.aws.engines.localstack import LocalStack
+
+        return LocalStack(state)
     raise PermanentError(f"unknown AWS engine {name!r}", f"Set LABS_AWS_ENGINE to one of {', '.join(NAMES)}.")

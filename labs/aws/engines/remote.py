@@ -11,10 +11,11 @@ from labs.errors import PermanentError, TemporaryError
 
 # Headers that belong to one connection (RFC 9110, section 7.6.1).
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"trailer"}
+_OF_A_SERVER = _HOP_BY_HOP | {b"date", b"server"}  # the gateway's own server sends these, too
 
 
 class RemoteEngine:
-    """Passes requests on to ``url``.  ``reset`` works where the server offers LocalStack's or MiniStack's reset."""
+    """Passes requests on to ``url``."""
 
     shared = True
 
@@ -39,14 +40,10 @@ class RemoteEngine:
         await self._client.aclose()
 
     async def reset(self) -> None:
-        """Ask the server to forget everything, by LocalStack's way first and MiniStack's second."""
-        for path in ("/_localstack/state/reset", "/_ministack/reset"):
-            answer = await self._client.post(self._url.copy_with(path=path))
-            if answer.status_code < 300 and "<Error>" not in answer.text:
-                return
+        """:raises PermanentError: always; the server is somebody else's, and so may be what is in it"""
         raise PermanentError(
-            f"the server at {self._url} cannot be reset from here",
-            "Restart it, or delete what the lab made with `lab reset LAB_ID`.",
+            f"the server at {self._url} is not the labs' own, and is never wiped",
+            "`lab reset LAB_ID` deletes what a lab made there.",
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +54,7 @@ class RemoteEngine:
         request = self._client.build_request(scope["method"], url, headers=headers, content=body)
         answer = await self._client.send(request, stream=True)
         try:
-            kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _HOP_BY_HOP]
+            kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _OF_A_SERVER]
             await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
             async for chunk in answer.aiter_raw():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

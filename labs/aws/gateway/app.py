@@ -474,7 +474,8 @@ class Gateway:
 
         if (method, path) == ("GET", "/_lab/health"):
             account = self.learner["account"] if self.learner else MANAGEMENT_ACCOUNT
-            return 200, {"engine": self.engine_app.name, "account": account, "requests": self.requests}
+            about = {"engine": self.engine_app.name, "shared": self.engine_app.shared}
+            return 200, {**about, "account": account, "requests": self.requests}
         if (method, path) == ("POST", "/_lab/reset"):
             started = time.monotonic()
             await self.reset()

@@ -34,6 +34,7 @@ MANAGEMENT_ACCOUNT = "000000000000"
 LOCALSTACK_CLIENT = ("accesskey", "secretkey")  # localstack-client's own default: the administrator, like test/test
 _TEMPORARY = "ASIA"
 _LONG_TERM = "AKIA"
+_LONG_TERM_TAKEN = (_LONG_TERM, "LKIA")  # LocalStack's begin with LKIA unless PARITY_AWS_ACCESS_KEY_ID is set there
 _ACCOUNT_MASK = 0x7FFFFFFFFF80  # where an access key id carries its account, see account_of
 _MAX_CLAIMS = 1 << 20  # bytes of an opened token
 
@@ -182,7 +183,7 @@ class Credentials:
             account = MANAGEMENT_ACCOUNT if access_key_id == "test" else access_key_id
             return Credential(access_key_id=access_key_id, secret=ROOT_SECRET, principal=root_principal(account))
         if session_token is None:
-            if not access_key_id.startswith(_LONG_TERM):
+            if not access_key_id.startswith(_LONG_TERM_TAKEN):
                 raise authentication_error("unknown-key", service, protocol)
             return None
         claims = self._claims(session_token)

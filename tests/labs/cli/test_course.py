@@ -68,6 +68,22 @@ def test_aws_comes_up_quickly_resets_and_goes(lab, labs_home):
     assert launch.find(str(labs_home)) == []
 
 
+def test_reset_deletes_only_what_the_labs_made_on_somebody_elses_server(lab, labs_home, bare_ministack, tmp_path):
+    import boto3
+
+    with bare_ministack(tmp_path) as url:
+        lab("up", "aws", LABS_AWS_BACKEND_URL=url)
+        account = json.loads((labs_home / "learner.json").read_text())["account"]
+        theirs = boto3.client("s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=account,
+                              aws_secret_access_key="test")
+        theirs.create_bucket(Bucket="theirs")
+        subprocess.run([sys.executable, "-c", "import labs; labs.lab('b1').prepare()"], check=True, timeout=60)
+        assert len(theirs.list_buckets()["Buckets"]) > 1
+        assert "removed bucket" in lab("reset", "aws").stdout
+        assert [bucket["Name"] for bucket in theirs.list_buckets()["Buckets"]] == ["theirs"]
+        lab("down")
+
+
 def test_course_starts_shows_notebooks_and_ends(start, labs_home, tmp_path):
     process, url, said = start("--student", "ada")
     token = parse_qs(urlsplit(url).query)["token"][0]

@@ -39,8 +39,12 @@ class RunningGateway:
         assert self.process.stdout is not None
         self._reader = threading.Thread(target=lambda: [lines.put(line) for line in self.process.stdout], daemon=True)
         self._reader.start()
-        self.endpoint = lines.get(timeout=60).split()[1]
-        self.pods_endpoint = lines.get(timeout=10).split()[1]
+        try:
+            self.endpoint = lines.get(timeout=150).split()[1]
+            self.pods_endpoint = lines.get(timeout=10).split()[1]
+        except queue.Empty:
+            self.stop()
+            pytest.fail(f"{' '.join(command)} did not say that it is ready; its status: {self.process.returncode}")
 
     def account(self, number: str) -> AwsAccount:
         """An account's root user."""

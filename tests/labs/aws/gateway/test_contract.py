@@ -20,17 +20,28 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from labs.aws.account import AwsAccount
+from labs.aws.engines import localstack
 
-ENGINES = ["ministack", "moto"]
+LOCALSTACK = pytest.param("localstack", marks=[pytest.mark.long, pytest.mark.timeout(900)])
+ENGINES = ["ministack", "moto", "remote", LOCALSTACK]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine_gateway(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, start_gateway: Any
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, start_gateway: Any, bare_ministack: Any
 ) -> Iterator[Any]:
-    running = start_gateway(tmp_path_factory.mktemp(request.param), "--engine", request.param)
-    yield running
-    running.stop()
+    if request.param == "localstack":
+        localstack.ENVIRONMENT.ensure()  # a PermanentError where there is no Python for it: --all needs one
+    home = tmp_path_factory.mktemp(request.param)
+    if request.param == "remote":
+        with bare_ministack(home) as url:
+            running = start_gateway(home, "--backend", url)
+            yield running
+            running.stop()
+    else:
+        running = start_gateway(home, "--engine", request.param)
+        yield running
+        running.stop()
 
 
 @pytest.fixture
@@ -279,6 +290,21 @@ def test_malformed_policy_is_refused_with_the_reason(account: AwsAccount) -> Non
     )
     long = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::b/{n:040}" for n in range(60)]}
     assert put(json.dumps({"Version": "2012-10-17", "Statement": [long]}))[0] == "LimitExceeded"
+
+
+def test_somebody_elses_server_is_not_wiped(start_gateway: Any, bare_ministack: Any, tmp_path: Path) -> None:
+    with bare_ministack(tmp_path) as url:
+        running = start_gateway(tmp_path, "--backend", url)
+        try:
+            s3 = running.account("123456789012").client("s3")
+            s3.create_bucket(Bucket="theirs")
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(urllib.request.Request(f"{running.endpoint}/_lab/reset", method="POST"))
+            assert refused.value.code == 409
+            assert "never wiped" in json.load(refused.value)["error"]
+            assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["theirs"]
+        finally:
+            running.stop()
 
 
 def test_reset_forgets_everything(start_gateway: Any, tmp_path: Path) -> None:
