@@ -107,7 +107,7 @@ def _aws_prepare() -> list[str] | None:
 def _aws_command(context: Context) -> list[str]:
     engine, backend = _aws_engine()
     return [
-        sys.executable, "-m", "labs.aws.gateway", "--port", str(context.port), "--pods-port", "0",
+        sys.executable, "-m", "labs.aws.gateway", "--port", str(context.port), "--pods-port", "0", "--https-port", "0",
         "--engine", engine, *(["--backend", backend] if backend else []), "--home", str(context.home),
     ]
 

@@ -1,4 +1,8 @@
-"""``python -m labs.aws.gateway``: one process, the engine inside, one or two loopback sockets."""
+"""``python -m labs.aws.gateway``: one process, the engine inside, one to three loopback sockets.
+
+``HOME/aws/listeners.json`` says where it listens: ``{"host": URL, "pods": URL, "https": URL, "ca_bundle": PATH}``.  A
+listener whose port is left to chance gets the same one again after a restart, since clients remember it.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,11 @@ from pathlib import Path
 import uvicorn
 
 from labs.aws.engines import NAMES, load
+from labs.aws.gateway import certificates
 from labs.aws.learner import master_key
 from labs.errors import LabError
+
+LISTENERS = "listeners.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,6 +62,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--pods-port", type=int, help="second listener, without shorthand credentials; 0 picks a free port"
     )
+    parser.add_argument(
+        "--https-port", type=int, help="TLS listener, without shorthand credentials; 0 picks a free port"
+    )
     parser.add_argument("--engine", choices=NAMES, default=os.environ.get("LABS_AWS_ENGINE", "ministack"))
     parser.add_argument(
         "--backend", default=os.environ.get("LABS_AWS_BACKEND_URL"), help="URL of a running AWS emulator"
@@ -69,24 +79,29 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 async def _serve(options: argparse.Namespace) -> None:
     from labs.aws.gateway.app import Gateway
 
-    sockets = [_bind(options.port)]
-    if options.pods_port is not None:
-        sockets.append(_bind(options.pods_port))
-    port = sockets[0].getsockname()[1]
+    state = options.home / "aws"
+    sockets = _sockets(options, state / LISTENERS)
+    port = sockets["host"].getsockname()[1]
     options.home.mkdir(parents=True, exist_ok=True)
-    engine = load(options.engine, options.backend, options.home / "aws", ("127.0.0.1", port))
+    engine = load(options.engine, options.backend, state, ("127.0.0.1", port))
     learner = options.home / "learner.json"
     known = json.loads(learner.read_text()) if learner.exists() else None
     gateway = Gateway(engine, options.home, master_key(options.home), known)
     await gateway.start()
+    gateway.listeners = _listeners(sockets, state)
+    (state / LISTENERS).write_text(json.dumps(gateway.listeners), encoding="utf-8")
     # uvicorn hands a signal on to whoever handled it before: without these the process would end before its files
     # are closed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    servers = [_server(gateway.listener(shorthands=number == 0)) for number in range(len(sockets))]
+    servers = [
+        _server(gateway.listener(shorthands=name == "host"), certificates.ensure(state) if name == "https" else None)
+        for name in sockets
+    ]
     if options.while_stdin_open:
         _end_with_stdin(servers)
-    running = [asyncio.create_task(server.serve([bound])) for server, bound in zip(servers, sockets, strict=True)]
+    pairs = zip(servers, sockets.values(), strict=True)
+    running = [asyncio.create_task(server.serve([bound])) for server, bound in pairs]
     try:
         while not all(server.started for server in servers):
             done = [task for task in running if task.done()]
@@ -94,9 +109,8 @@ async def _serve(options: argparse.Namespace) -> None:
                 await done[0]
                 return
             await asyncio.sleep(0.005)
-        print(f"ready http://127.0.0.1:{port}", flush=True)
-        if len(sockets) > 1:
-            print(f"pods http://127.0.0.1:{sockets[1].getsockname()[1]}", flush=True)
+        for name in sockets:
+            print(f"{'ready' if name == 'host' else name} {gateway.listeners[name]}", flush=True)
         await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for server in servers:
@@ -118,29 +132,59 @@ def _end_with_stdin(servers: list[uvicorn.Server]) -> None:
     loop.add_reader(0, readable)
 
 
+def _sockets(options: argparse.Namespace, remembered: Path) -> dict[str, socket.socket]:
+    """A bound socket for each listener that was asked for, by its name."""
+    sockets = {"host": _bind(options.port)}
+    before = json.loads(remembered.read_text()) if remembered.is_file() else {}
+    for name, port in (("pods", options.pods_port), ("https", options.https_port)):
+        if port is not None:
+            known = int(before[name].rpartition(":")[2]) if port == 0 and name in before else port
+            try:
+                sockets[name] = _bind(known)
+            except OSError:
+                if known == port:
+                    raise
+                sockets[name] = _bind(port)
+    return sockets
+
+
+def _listeners(sockets: dict[str, socket.socket], state: Path) -> dict[str, str]:
+    found = {
+        name: f"{'https' if name == 'https' else 'http'}://127.0.0.1:{bound.getsockname()[1]}"
+        for name, bound in sockets.items()
+    }
+    if "https" in found:
+        found["ca_bundle"] = str(certificates.authority_file(state))
+    return found
+
+
 def _bind(port: int) -> socket.socket:
     # The protocol is given by number because event loops set TCP_NODELAY only then.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
+    # Here and not in the event loop: two sockets may be bound to one port until one listens, and uvloop passes over the
+    # error that the other one's listen gets.
+    bound.listen(2048)
     return bound
 
 
-def _server(application: object) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(
-            application,  # type: ignore[arg-type]  # a plain ASGI callable
-            interface="asgi3",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=True,
-            timeout_keep_alive=65,
-            timeout_graceful_shutdown=3,
-            ws="none",
-        )
+def _server(application: object, certificate: Path | None) -> uvicorn.Server:
+    config = uvicorn.Config(
+        application,  # type: ignore[arg-type]  # a plain ASGI callable
+        interface="asgi3",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,  # aws:SourceIp and aws:SecureTransport are the connection's, whatever a header claims
+        ssl_certfile=certificate,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=3,
+        ws="none",
     )
+    return uvicorn.Server(config)
 
 
 if __name__ == "__main__":

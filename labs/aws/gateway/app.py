@@ -148,6 +148,7 @@ class Gateway:
         self.decisions = Decisions()
         self.lookups = cloudtrail.LookupRate()
         self.learner = learner
+        self.listeners: dict[str, str] = {}  # what __main__ writes to listeners.json
         self.requests = 0
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -474,7 +475,7 @@ class Gateway:
 
         if (method, path) == ("GET", "/_lab/health"):
             account = self.learner["account"] if self.learner else MANAGEMENT_ACCOUNT
-            about = {"engine": self.engine_app.name, "shared": self.engine_app.shared}
+            about = {"engine": self.engine_app.name, "shared": self.engine_app.shared, "listeners": self.listeners}
             return 200, {**about, "account": account, "requests": self.requests}
         if (method, path) == ("POST", "/_lab/reset"):
             started = time.monotonic()

@@ -297,8 +297,7 @@ def _with_queue_url(
     shape = service_model("sqs").operation_model(operation).input_shape
     if shape is None or "QueueUrl" not in shape.members:
         return params
-    scheme = headers.get("x-forwarded-proto", "http")
-    return {"QueueUrl": f"{scheme}://{headers.get('host', 'localhost')}{path.rstrip('/')}", **params}
+    return {"QueueUrl": f"http://{headers.get('host', 'localhost')}{path.rstrip('/')}", **params}
 
 
 # --- REST ---------------------------------------------------------------------------------------------------------
