@@ -26,6 +26,8 @@ JUPYTER_WITHIN = 60.0
 ENDED_WITHIN = 40.0
 """Seconds `lab start` may take to stop JupyterLab and the services."""
 _WATCHED_EVERY = 2.0
+_TRIES = 3
+"""How often a port is chosen for JupyterLab when another process takes it first."""
 REGION = "us-east-1"
 
 
@@ -149,7 +151,12 @@ class Course:
         if places.endpoint("aws") != planned:       # another process took the port: kernels must not talk to it
             _end(self.jupyter)
             self.jupyter = _jupyter(self.folder, self.port, self.token)
-        _wait_for_jupyter(self.jupyter, self.port, self.token)
+        for remaining in reversed(range(_TRIES)):
+            if _wait_for_jupyter(self.jupyter, self.port, self.token, last=not remaining):
+                break
+            print(f"jupyter: port {self.port} was taken by another process; choosing another port", flush=True)
+            self.port = ports.choose(self.port + 1)
+            self.jupyter = _jupyter(self.folder, self.port, self.token)
         pages = sorted(path.relative_to(self.folder) for path in self.folder.glob("**/start_here*.ipynb"))
         page = f"/tree/{pages[0].as_posix()}" if pages else ""
         return f"http://127.0.0.1:{self.port}/lab{page}?token={self.token}"
@@ -201,12 +208,18 @@ def _jupyter(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
                                 stderr=log, start_new_session=True)
 
 
-def _wait_for_jupyter(jupyter: subprocess.Popen[bytes], port: int, token: str) -> None:
+def _wait_for_jupyter(jupyter: subprocess.Popen[bytes], port: int, token: str, *, last: bool) -> bool:
+    """Wait until JupyterLab answers; False when it ended because another process took its port first.
+
+    :param last: say so with a PermanentError, as for every other reason
+    """
     end = time.monotonic() + JUPYTER_WITHIN
     while time.monotonic() < end and jupyter.poll() is None:
         if _answers(port, token):
-            return
+            return True
         time.sleep(0.05)
+    if jupyter.poll() is not None and not ports.is_free(port) and not last:
+        return False
     lines = "\n    ".join(control.tail("jupyter", 8))
     raise PermanentError(f"JupyterLab did not answer on port {port}. The end of its log:\n    {lines}",
                          f"Its log: {places.log_file('jupyter')}")

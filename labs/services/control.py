@@ -16,7 +16,7 @@ from labs.services.catalog import Context, Service
 
 Report = Callable[[str], None]
 
-_TRIES = 3
+_TRIES = 10
 """How often a port is chosen anew when another process took it first."""
 _CRASHES = 3
 """Exits in a row after which waiting for readiness ends."""

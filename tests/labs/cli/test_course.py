@@ -17,7 +17,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from labs.services import launch, state
-from labs.services.ports import is_free
 
 
 @pytest.fixture
@@ -58,6 +57,15 @@ def fetch(url: str, path: str, token: str | None = None) -> tuple[int, bytes]:
         connection.close()
 
 
+def answers(url: str) -> bool:
+    """Whether the course behind ``url`` is there; another one on its port does not take its token."""
+    token = parse_qs(urlsplit(url).query)["token"][0]
+    try:
+        return fetch(url, "/api/status", token)[0] == 200
+    except OSError:
+        return False
+
+
 def test_aws_comes_up_quickly_resets_and_goes(lab, labs_home):
     done = lab("up", "aws")
     seconds = float(re.search(r"ready in ([\d.]+) s", done.stderr)[1])
@@ -66,6 +74,24 @@ def test_aws_comes_up_quickly_resets_and_goes(lab, labs_home):
     assert "aws: back to its start" in lab("reset", "aws").stdout
     assert lab("down").stdout == "stopped: aws\n"
     assert launch.find(str(labs_home)) == []
+
+
+def test_several_clones_come_up_at_once_with_a_port_each(tmp_path):
+    homes = [{**os.environ, "LABS_HOME": str(tmp_path / name)} for name in ("one", "two", "three", "four")]
+    command = [sys.executable, "-m", "labs.cli"]
+    try:
+        ups = [subprocess.Popen([*command, "up", "aws"], env=home, stderr=subprocess.PIPE, text=True) for home in homes]
+        ended = [(up.communicate(timeout=60)[1], up.returncode) for up in ups]
+        assert [status for _, status in ended] == [0] * len(homes), ended
+        urls = {json.loads(Path(home["LABS_HOME"], "endpoints.json").read_text())["aws"] for home in homes}
+        assert len(urls) == len(homes)
+        for home in homes:
+            health = json.loads(fetch(json.loads(Path(home["LABS_HOME"], "endpoints.json").read_text())["aws"],
+                                      "/_lab/health")[1])
+            assert health["account"] == json.loads(Path(home["LABS_HOME"], "learner.json").read_text())["account"]
+    finally:
+        for home in homes:
+            subprocess.run([*command, "down"], env=home, check=True, timeout=60, capture_output=True)
 
 
 def test_reset_deletes_only_what_the_labs_made_on_somebody_elses_server(lab, labs_home, bare_ministack, tmp_path):
@@ -102,7 +128,7 @@ def test_course_starts_shows_notebooks_and_ends(start, labs_home, tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert launch.find(str(labs_home)) == launch.find(str(labs_home), mark="LABS_COURSE_OF") == []
-    assert is_free(urlsplit(url).port)
+    assert not answers(url)
 
 
 def test_kernels_get_the_learners_own_keys(start, labs_home):
@@ -131,7 +157,7 @@ def test_down_ends_a_running_course(start, lab, labs_home):
     assert "stopped: the course" in lab("down").stdout
     assert process.wait(30) == 0
     assert launch.find(str(labs_home)) == launch.find(str(labs_home), mark="LABS_COURSE_OF") == []
-    assert is_free(urlsplit(url).port)
+    assert not answers(url)
 
 
 def test_killed_course_is_cleared_away_and_starts_again(start, labs_home):
