@@ -28,6 +28,10 @@ from labs.errors import PermanentError, TemporaryError
 
 CHECK_SECONDS = 120.0
 PROGRESS = ".progress.json"
+_COLUMNS = ("result", "what was looked at", "points", "observed, expected, hint")
+# JupyterLab aligns tables to the right unless each cell says otherwise.
+_HEADING = '<th scope="col" style="text-align:left">{}</th>'
+_CELL = '<td style="text-align:left;vertical-align:top">{}</td>'
 _executed: dict[str, str] = {}  # notebook cell id → source, as last executed
 
 
@@ -100,8 +104,7 @@ class Report:
         rows = "".join(map(_row, verdict["findings"]))
         return (
             f'<table style="text-align:left"><caption style="text-align:left;font-weight:bold">{first}</caption>'
-            '<thead><tr><th scope="col">result</th><th scope="col">what was looked at</th><th scope="col">points</th>'
-            '<th scope="col">observed, expected, hint</th></tr></thead>'
+            f"<thead><tr>{''.join(_HEADING.format(name) for name in _COLUMNS)}</tr></thead>"
             f"<tbody>{rows}</tbody></table>"
         )
 
@@ -115,8 +118,8 @@ def _row(finding: dict[str, Any]) -> str:
         f"<div><b>{label}</b> <span style='white-space:pre-wrap'>{html.escape(text)}</span></div>"
         for label, text in told
     )
-    cells = f"<td>{word}</td><td>{html.escape(finding['name'])}</td><td>{finding['points']:g}</td>"
-    return f"<tr style='vertical-align:top'>{cells}<td style='text-align:left'>{said}</td></tr>"
+    cells = "".join(_CELL.format(part) for part in (word, html.escape(finding["name"]), f"{finding['points']:g}", said))
+    return f"<tr>{cells}</tr>"
 
 
 def check(exercise_id: str) -> Report:

@@ -29,6 +29,9 @@ _WATCHED_EVERY = 2.0
 _TRIES = 3
 """How often a port is chosen for JupyterLab when another process takes it first."""
 REGION = "us-east-1"
+JUPYTER_CONFIG = str(Path(__file__).with_name("jupyter"))
+"""What a learner's JupyterLab leaves out: the instructor's nbgrader panels (its "Validate" does not know of
+``check``, and finds every answer right), and the question about Jupyter's news."""
 
 
 def client_environment(*, learner: bool = False) -> dict[str, str]:
@@ -194,13 +197,14 @@ def _jupyter(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
         "LABS_WORKSPACE": str(folder),
         "JUPYTER_TOKEN": token,
         "JUPYTER_RUNTIME_DIR": str(home / "jupyter"),
+        "JUPYTER_CONFIG_PATH": os.pathsep.join([JUPYTER_CONFIG, *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join([str(places.clone()), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}", "--ServerApp.open_browser=False",
-        "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--allow-root"] if os.getuid() == 0 else []),
     ]
     with places.log_file("jupyter").open("wb") as log:

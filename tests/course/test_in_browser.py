@@ -1,0 +1,126 @@
+"""What a learner does: start the course, run b1 top to bottom, see the picture, fail a check, repair, pass.
+
+A real Chromium drives the JupyterLab that ``scripts/start`` opens.  With ``SCREENSHOTS=DIR`` it leaves pictures there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (dev dependency)")
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+NOTEBOOK = "b_iam_security/b1_policy_evaluation.ipynb"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; name one in $CHROMIUM"),
+]
+
+
+@pytest.fixture
+def course(labs_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL that ``scripts/start`` prints, for a workspace of its own."""
+    settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    # Cells outside the window are otherwise not in the page.
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    command = [ROOT / "scripts" / "start", "--no-browser", "--workspace", tmp_path / "workspace", "--port", "8999"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if line.startswith("ready: "):
+            break
+    else:
+        pytest.fail(f"scripts/start ended with {process.wait()}: {said}")
+    yield line.removeprefix("ready: ").strip()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    process.stdout.close()
+
+
+@pytest.fixture
+def page(course: str) -> Iterator[Any]:
+    """JupyterLab with b1 open, its kernel ready."""
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1280, "height": 1500})
+        opened.set_default_timeout(60_000)
+        address, _, token = course.partition("?")
+        opened.goto(f"{address.partition('/lab/')[0]}/lab/tree/{NOTEBOOK}?{token}")
+        opened.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        opened.locator('.jp-NotebookPanel [data-status="idle"]').first.wait_for(state="attached")
+        yield opened
+        browser.close()
+
+
+def picture(page: Any, name: str) -> None:
+    if os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{os.environ['SCREENSHOTS']}/{name}.png")
+
+
+def run_all(page: Any) -> None:
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def cell(page: Any, text: str) -> Any:
+    """The code cell whose source holds ``text``."""
+    return page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea-editor", has_text=text)).first
+
+
+def solution(grade_id: str) -> str:
+    notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, as_version=4)
+    (source,) = (c.source for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+    return str(source).replace("### BEGIN SOLUTION\n", "").replace("\n### END SOLUTION", "")
+
+
+def test_a_learner_runs_b1_sees_why_fails_repairs_and_passes(page: Any) -> None:
+    for instructors in ("Nbgrader", "Validate", "Create Assignment"):
+        assert page.get_by_text(instructors, exact=True).count() == 0
+    run_all(page)
+    outputs = page.locator(".jp-OutputArea-output")
+    check = cell(page, 'check("b1-q2")')
+    check.get_by_text("✗").first.wait_for()
+    page.locator(".pe-stage").first.wait_for()
+    widget = page.locator(".pe").first
+    widget.scroll_into_view_if_needed()
+    assert outputs.get_by_text("AccessDenied").count() > 0, "the live endpoint said no"
+    step = widget.locator('[aria-current="step"]')
+    step.focus()
+    seen = [step.get_attribute("aria-label")]
+    while widget.get_by_role("button", name="Forward").is_enabled():
+        page.keyboard.press("ArrowRight")
+        seen.append(step.get_attribute("aria-label"))
+        assert seen[-1] != seen[-2], "the request walks on by key"
+    assert widget.get_by_text("identity-based policy").count() > 0
+    picture(widget, "1-widget")
+    check.scroll_into_view_if_needed()
+    picture(page, "2-failed-check")
+
+    answer = cell(page, "policy = {}")
+    answer.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(solution("b1-q2-answer"))
+    page.keyboard.press("Shift+Enter")
+    check.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    check.get_by_text("✓ passed").first.wait_for()
+    check.scroll_into_view_if_needed()
+    picture(page, "3-passed-check")
+    assert check.get_by_text("✗").count() == 0
