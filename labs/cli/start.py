@@ -197,9 +197,9 @@ def _jupyter(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
         "LABS_WORKSPACE": str(folder),
         "JUPYTER_TOKEN": token,
         "JUPYTER_RUNTIME_DIR": str(home / "jupyter"),
-        "JUPYTER_CONFIG_PATH": os.pathsep.join([JUPYTER_CONFIG, *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-        "PYTHONPATH": os.pathsep.join([str(places.clone()), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "JUPYTER_CONFIG_PATH": _before(JUPYTER_CONFIG, os.environ.get("JUPYTER_CONFIG_PATH")),
+        "PATH": _before(str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)),
+        "PYTHONPATH": _before(str(places.clone()), os.environ.get("PYTHONPATH")),
     }
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
@@ -210,6 +210,11 @@ def _jupyter(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
     with places.log_file("jupyter").open("wb") as log:
         return subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
                                 stderr=log, start_new_session=True)
+
+
+def _before(first: str, others: str | None) -> str:
+    """A search path with ``first`` in front."""
+    return os.pathsep.join(filter(None, [first, others]))
 
 
 def _wait_for_jupyter(jupyter: subprocess.Popen[bytes], port: int, token: str, *, last: bool) -> bool:
