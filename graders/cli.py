@@ -129,16 +129,18 @@ def _judged_here(registered: Any, sources: dict[str, str]) -> dict[str, object]:
 
 
 def _notebook(exercise_id: str) -> Path:
+    """The notebook with an exercise: here, else in the learner's workspace, else below here."""
     from graders.notebook import notebooks_with
+    from labs.services import workspace
 
-    here = Path.cwd()
-    folders = [here, *sorted(here.glob("*/")), *sorted(here.glob("*/*/"))]
-    found = notebooks_with(exercise_id, folders)
+    here, own = Path.cwd(), workspace()
+    nearest = ([here], [own, *sorted(own.glob("*/"))], [*sorted(here.glob("*/")), *sorted(here.glob("*/*/"))])
+    found = next(filter(None, (notebooks_with(exercise_id, folders) for folders in nearest)), [])
     if len(found) == 1:
         return found[0]
     seen = ", ".join(os.path.relpath(path) for path in found) or "none"
     raise PermanentError(
-        f"Which notebook holds {exercise_id}? Found here and below: {seen}.",
+        f"Which notebook holds {exercise_id}? Found here, in {own} and below: {seen}.",
         f"Say it: lab check {exercise_id} --notebook PATH",
     )
 

@@ -64,6 +64,17 @@ def test_two_notebooks_with_the_exercise_must_be_told_apart(course, run):
     assert "--notebook" in checked.stderr
 
 
+def test_the_learners_own_copy_counts_before_the_source_below(course, run, tmp_path):
+    own = tmp_path / "workspace" / "t_section"
+    own.mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "workspace").write_text(f"{own.parent}\n")
+    answered(course, "evens = [1]")
+    (own / "t1.ipynb").write_text(course.source.read_text())
+    answered(course, "evens = [0, 2, 4, 6, 8]")
+    assert "✗ failed  only even numbers" in run("check", "t1-q1").stdout
+
+
 def test_new_exercise_fails_the_lint_until_it_is_written(tmp_path, monkeypatch):
     import graders.checks
     from graders.authoring import write
