@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import urllib.error
@@ -219,6 +221,40 @@ def test_multipart_upload_in_chunks(account: AwsAccount, tmp_path: Path) -> None
     for chunk in s3.get_object(Bucket=bucket, Key="big")["Body"].iter_chunks(1 << 20):
         digest.update(chunk)
     assert digest.hexdigest() == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_a_large_upload_and_download_pass_through_in_pieces(
+    start_gateway: Any, bare_ministack: Any, tmp_path: Path
+) -> None:
+    """200 MB in parts, then in one request: the gateway's own memory stays flat (the engine keeps objects in its)."""
+    megabytes = 200
+    file = tmp_path / "big"
+    with file.open("wb") as out:
+        for number in range(megabytes):
+            out.write(number.to_bytes(4, "big") * (1 << 18))
+    with bare_ministack(tmp_path) as url:
+        running = start_gateway(tmp_path, "--backend", url)
+        try:
+            s3 = running.account("123456789012").client("s3")
+            s3.create_bucket(Bucket="big")
+            s3.put_object(Bucket="big", Key="warm", Body=b"up")
+            before = peak_memory(running.process.pid)
+            s3.upload_file(str(file), "big", "parts")
+            with file.open("rb") as body:
+                s3.put_object(Bucket="big", Key="whole", Body=body)
+            for key in ("parts", "whole"):
+                s3.download_file("big", key, str(tmp_path / "back"))
+                assert filecmp.cmp(file, tmp_path / "back", shallow=False)
+            # Ten transfers at once keep a few MB each in buffers, however large the file is.
+            assert peak_memory(running.process.pid) - before < megabytes / 2
+        finally:
+            running.stop()
+
+
+def peak_memory(pid: int) -> float:
+    """The most memory the process ever had resident, in MB (proc(5), VmHWM)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
 
 
 def test_virtual_host_style(engine_gateway: Any, account: AwsAccount) -> None:
