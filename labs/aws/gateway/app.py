@@ -21,6 +21,7 @@ from typing import Any
 from labs.aws.engines import Engine, Receive, Send
 from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway import rewriting
+from labs.aws.gateway.accesses import Accesses
 from labs.aws.gateway.authorizer import Authorizer
 from labs.aws.gateway.calls import AwsError, ServiceCall, needs_body, render_error, render_result, understand
 from labs.aws.gateway.chunked import body_check
@@ -45,7 +46,8 @@ from labs.aws.gateway.record import Decisions, Trail
 from labs.aws.gateway.signing import Signature, authentication_error, guess_protocol, read_signature, verify
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
-from labs.aws.providers import cloudtrail, simulation, sts
+from labs.aws.providers import access_analyzer, cloudtrail, simulation, sts
+from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
 from labs.aws.providers.sts import sts_service_restriction
 from labs.errors import LabError
@@ -147,6 +149,16 @@ class Gateway:
         self.trail = Trail(state / "trail.sqlite", fresh)
         self.decisions = Decisions()
         self.lookups = cloudtrail.LookupRate()
+        self.accesses = Accesses()
+        self.analyzers = AccessAnalyzer(
+            state / "access_analyzer.json",
+            fresh,
+            self.client,
+            self.policies,
+            self.organizations,
+            self.accesses,
+            self.trail.accounts,
+        )
         self.learner = learner
         self.listeners: dict[str, str] = {}  # what __main__ writes to listeners.json
         self.requests = 0
@@ -172,6 +184,8 @@ class Gateway:
         self.organizations.clear()
         self.trail.clear()
         self.decisions.clear()
+        self.accesses.clear()
+        self.analyzers.clear()
         await self._make_learner()
 
     async def _make_learner(self) -> None:
@@ -352,6 +366,8 @@ class Gateway:
         if final is not None:
             about = {"service": call.service, "operation": call.operation, "region": call.region}
             self.decisions.add(exchange.request_id, final, about, exchange.now.timestamp())
+            for decision in decisions if final.allowed else ():
+                self.accesses.note(credential, decision.request.action, exchange.now.timestamp())
             if not final.allowed:
                 raise denied(call, final, credential, self.credentials, exchange.now)
 
@@ -567,6 +583,11 @@ async def _simulate(exchange: Exchange) -> dict[str, Any]:
     )
 
 
+async def _access_analyzer(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return await exchange.gateway.analyzers.handle(exchange.call, exchange.caller_account, exchange.now)
+
+
 async def _root_user(exchange: Exchange) -> dict[str, Any]:
     return rewriting.root_user(exchange)
 
@@ -578,5 +599,6 @@ PROVIDERS: dict[tuple[str, str], Provider] = {
     ("iam", "SimulatePrincipalPolicy"): _simulate,
     ("iam", "SimulateCustomPolicy"): _simulate,
     ("iam", rewriting.ROOT_USER): _root_user,
+    **{("accessanalyzer", operation): _access_analyzer for operation in access_analyzer.OPERATIONS},
 }
 __all__ = ["Exchange", "Gateway", "PrincipalType", "is_read_only"]

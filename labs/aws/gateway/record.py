@@ -93,6 +93,11 @@ class Trail:
         for when, username, resources, body in cursor:
             yield when, username, resources, json.loads(body)
 
+    def accounts(self) -> list[str]:
+        """Every account with an event."""
+        self.flush()
+        return [row[0] for row in self._database.execute("SELECT DISTINCT account FROM events")]
+
     def clear(self) -> None:
         """Forget every event (the engine was reset)."""
         self._waiting.clear()
