@@ -46,7 +46,7 @@ from labs.aws.gateway.record import Decisions, Trail
 from labs.aws.gateway.signing import Signature, authentication_error, guess_protocol, read_signature, verify
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
-from labs.aws.providers import access_analyzer, cloudtrail, simulation, sts
+from labs.aws.providers import cloudtrail, simulation, sts
 from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
 from labs.aws.providers.sts import sts_service_restriction
@@ -599,6 +599,6 @@ PROVIDERS: dict[tuple[str, str], Provider] = {
     ("iam", "SimulatePrincipalPolicy"): _simulate,
     ("iam", "SimulateCustomPolicy"): _simulate,
     ("iam", rewriting.ROOT_USER): _root_user,
-    **{("accessanalyzer", operation): _access_analyzer for operation in access_analyzer.OPERATIONS},
+    ("accessanalyzer", "*"): _access_analyzer,
 }
 __all__ = ["Exchange", "Gateway", "PrincipalType", "is_read_only"]

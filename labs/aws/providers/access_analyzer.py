@@ -655,5 +655,3 @@ _OPERATIONS: dict[str, _Operation] = {
     "CheckAccessNotGranted": AccessAnalyzer.check,
     "CheckNoPublicAccess": AccessAnalyzer.check,
 }
-OPERATIONS = tuple(_OPERATIONS)
-"""What this provider answers; others of the service belong elsewhere or are not here."""
