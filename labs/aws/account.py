@@ -33,12 +33,16 @@ class AwsAccount:
         secret_access_key: str,
         session_token: str | None = None,
         region: str | None = None,
+        source_ip: str = "",
     ) -> Any:
-        """A boto3 client with somebody else's credentials.  Denials are not retried."""
+        """A boto3 client with somebody else's credentials.  Denials are not retried.
+
+        :param source_ip: a documentation address (RFC 5737) that the calls shall seem to come from
+        """
         import boto3
         from botocore.config import Config
 
-        return boto3.client(
+        client = boto3.client(
             service,
             endpoint_url=self.endpoint,
             region_name=region or self.region,
@@ -47,6 +51,37 @@ class AwsAccount:
             aws_session_token=session_token,
             config=Config(retries={"total_max_attempts": 5, "mode": "standard"}, s3={"addressing_style": "path"}),
         )
+        if source_ip:
+            _send_from(client, source_ip)
+        return client
+
+
+def _send_from(client: Any, source_ip: str) -> None:
+    """Let a client's requests leave from the loopback address that stands for ``source_ip``."""
+    import urllib3
+    from botocore.awsrequest import AWSResponse
+
+    from labs.aws.gateway.addresses import loopback
+
+    pool = urllib3.PoolManager(source_address=(loopback(source_ip), 0))
+
+    def send(request: Any, **_: Any) -> AWSResponse:
+        answer = pool.urlopen(
+            request.method,
+            request.url,
+            body=request.body,
+            headers={name: value for name, value in request.headers.items() if name.lower() != "expect"},
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        response = AWSResponse(request.url, answer.status, answer.headers, answer)
+        if not request.stream_output:
+            response.content  # noqa: B018  # reading it gives the connection back to the pool
+        return response
+
+    client.meta.events.register("before-send", send)
 
 
 def learner_account() -> AwsAccount:

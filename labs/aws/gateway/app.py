@@ -22,6 +22,7 @@ from labs.aws.engines import Engine, Receive, Send
 from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway import rewriting
 from labs.aws.gateway.accesses import Accesses
+from labs.aws.gateway.addresses import appearing
 from labs.aws.gateway.authorizer import Authorizer
 from labs.aws.gateway.calls import AwsError, ServiceCall, needs_body, render_error, render_result, understand
 from labs.aws.gateway.chunked import body_check
@@ -48,6 +49,7 @@ from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
 from labs.aws.providers import cloudtrail, simulation, sts
 from labs.aws.providers.access_analyzer import AccessAnalyzer
+from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
 from labs.aws.providers.sts import sts_service_restriction
 from labs.errors import LabError
@@ -159,6 +161,7 @@ class Gateway:
             self.accesses,
             self.trail.accounts,
         )
+        self.guardduty = GuardDuty(state / "guardduty.json", fresh, self.client, self.trail)
         self.learner = learner
         self.listeners: dict[str, str] = {}  # what __main__ writes to listeners.json
         self.requests = 0
@@ -186,6 +189,7 @@ class Gateway:
         self.decisions.clear()
         self.accesses.clear()
         self.analyzers.clear()
+        self.guardduty.clear()
         await self._make_learner()
 
     async def _make_learner(self) -> None:
@@ -527,7 +531,7 @@ def _arrival(scope: dict[str, Any], headers: RawHeaders) -> Arrival:
     found = dict(headers)
     client = scope.get("client")
     return Arrival(
-        source_ip=client[0] if client else "127.0.0.1",
+        source_ip=appearing(client[0]) if client else "127.0.0.1",
         user_agent=found.get(b"user-agent", b"").decode("latin-1"),
         referer=found.get(b"referer", b"").decode("latin-1"),
         secure=scope.get("scheme") == "https",
@@ -588,6 +592,11 @@ async def _access_analyzer(exchange: Exchange) -> dict[str, Any]:
     return await exchange.gateway.analyzers.handle(exchange.call, exchange.caller_account, exchange.now)
 
 
+async def _guardduty(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return await exchange.gateway.guardduty.handle(exchange.call, exchange.caller_account, exchange.now)
+
+
 async def _root_user(exchange: Exchange) -> dict[str, Any]:
     return rewriting.root_user(exchange)
 
@@ -600,5 +609,6 @@ PROVIDERS: dict[tuple[str, str], Provider] = {
     ("iam", "SimulateCustomPolicy"): _simulate,
     ("iam", rewriting.ROOT_USER): _root_user,
     ("accessanalyzer", "*"): _access_analyzer,
+    ("guardduty", "*"): _guardduty,
 }
 __all__ = ["Exchange", "Gateway", "PrincipalType", "is_read_only"]
