@@ -1,0 +1,5 @@
+r"""ValidationException
+
+Invents a filter key.
+"""
+archive_filter = {"principalArn": {"eq": [values["sync_arn"]]}}
