@@ -82,6 +82,7 @@ class B4(Lab):
         media = f"arn:aws:s3:::{values['media']}"
         ensure_user(aws, values["nina"], {"media": document(allow("s3:*", [media, f"{media}/*"]))})
         _queue(aws, values)
+        _remove_watchers(aws)  # with what they had found, archived and learned
         analyzer_arn(aws)
         detector_id(aws)
 
