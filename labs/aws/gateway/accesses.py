@@ -24,7 +24,8 @@ class Accesses:
             return
         entity = role_arn_of(credential.principal) or credential.principal.arn
         self._by_entity.setdefault(entity, {})[action] = when
-        self._by_key[credential.access_key_id] = when
+        if credential.session_token is None:  # sessions come and go without end
+            self._by_key[credential.access_key_id] = when
 
     def of(self, entity: str) -> dict[str, float]:
         """Actions of a user or role ARN with the time of the latest use."""
