@@ -20,6 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 NAMES = ("ministack", "moto", "localstack")
+SERVICE = "labs.aws.service"  # key of an ASGI scope: the botocore name of the service that is called
 
 
 class Engine(Protocol):
@@ -61,14 +62,19 @@ def load(name: str, backend: str | None, state: Path, address: tuple[str, int]) 
         return RemoteEngine(backend, name if name in NAMES else "remote")
     if name == "ministack":
         from labs.aws.engines.ministack import MiniStack
+        from labs.aws.engines.routed import RoutedEngine, served_elsewhere
 
-        return MiniStack(state, address)
+        return RoutedEngine(MiniStack(state, address), {"moto": _moto}, served_elsewhere(name))
     if name == "moto":
-        from labs.aws.engines.moto import Moto
-
-        return Moto()
+        return _moto()
     if name == "localstack":
         from labs.aws.engines.localstack import LocalStack
 
         return LocalStack(state)
     raise PermanentError(f"unknown AWS engine {name!r}", f"Set LABS_AWS_ENGINE to one of {', '.join(NAMES)}.")
+
+
+def _moto() -> Engine:
+    from labs.aws.engines.moto import Moto
+
+    return Moto()

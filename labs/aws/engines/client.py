@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import botocore.parsers
 import botocore.serialize
 
-from labs.aws.engines import Engine, Message
+from labs.aws.engines import SERVICE, Engine, Message
 from labs.aws.models import service_model
 
 
@@ -51,10 +51,13 @@ class EngineClient:
         operation_model = model.operation_model(operation)
         request = _serializer(service).serialize_to_request(params, operation_model)
         scope, body = _scope(request, account, region, model.signing_name)
+        scope[SERVICE] = service
         status, headers, answer = await _exchange(self.engine, scope, body)
         response = {"status_code": status, "headers": headers, "body": answer}
         if operation_model.has_streaming_output and status < 300:
             return {**_streaming(operation_model), "Body": answer}
+        if status == 501:
+            raise EngineError("NotImplemented", f"{self.engine.name} has no {service}:{operation}", status)
         parsed = _parser(service).parse(response, operation_model.output_shape)
         if status >= 300:
             error = parsed.get("Error", {})

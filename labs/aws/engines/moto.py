@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import warnings
 from typing import Any
 
+from werkzeug.exceptions import NotFound
+
 from labs.aws.engines import Receive, Scope, Send
 
+log = logging.getLogger(__name__)
+
+NOT_IMPLEMENTED = "MotoNotImplemented"  # body of an answer with status 501
 _ACCOUNT = re.compile(rb"Credential=([0-9]{12})/")
 
 
@@ -28,8 +34,19 @@ class Moto:
             warnings.simplefilter("ignore", UserWarning)
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from a2wsgi import WSGIMiddleware
+        from flask import Flask
 
-        application = DomainDispatcherApplication(create_backend_app)
+        def create(service: str | None) -> Any:
+            try:
+                application = create_backend_app(service) if service else Flask("moto")
+            except ModuleNotFoundError as error:
+                log.warning("moto cannot load %s: %s", service, error)
+                application = Flask("moto")
+            application.register_error_handler(NotImplementedError, _not_implemented)
+            application.register_error_handler(404, _no_route)
+            return application
+
+        application = DomainDispatcherApplication(create)
         self._app: Any = WSGIMiddleware(application, workers=4)  # type: ignore[arg-type]  # moto has no types here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,3 +70,13 @@ class Moto:
         from moto.moto_api._internal import moto_api_backend
 
         await asyncio.to_thread(moto_api_backend.reset)
+
+
+def _no_route(error: Any) -> Any:
+    """Flask found no route; what moto itself raises as a 404 (a missing bucket, say) carries a document."""
+    return _not_implemented(error) if type(error) is NotFound else error
+
+
+def _not_implemented(_: Exception) -> tuple[str, int]:
+    """Tells an operation that moto lacks from one that failed in moto: Flask would answer 500 to both."""
+    return NOT_IMPLEMENTED, 501

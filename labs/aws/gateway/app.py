@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labs.aws.engines import Engine, Receive, Send
+from labs.aws.engines import SERVICE, Engine, Receive, Send
 from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway import rewriting
 from labs.aws.gateway.accesses import Accesses
@@ -45,6 +45,7 @@ from labs.aws.gateway.policies import Policies, document
 from labs.aws.gateway.public_access import is_public
 from labs.aws.gateway.record import Decisions, Trail
 from labs.aws.gateway.signing import Signature, authentication_error, guess_protocol, read_signature, verify
+from labs.aws.gateway.unsupported import not_an_answer
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
 from labs.aws.providers import cloudtrail, simulation, sts
@@ -209,6 +210,11 @@ class Gateway:
             PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess",
         )
         self.ownership.add_key(self.learner["access_key_id"], KeyRecord(account, user))
+
+    def engine_of(self, service: str) -> str:
+        """Name of the engine that serves a botocore service."""
+        serving = getattr(self.engine_app, "serving", None)
+        return serving(service) if serving else self.engine_app.name
 
     async def key_owner(self, access_key_id: str) -> KeyOwner | None:
         """The IAM user behind a long-term key, with the tags of this moment."""
@@ -406,6 +412,7 @@ class Gateway:
             call.region,
             service_model(call.service).signing_name,
         )
+        scope[SERVICE] = call.service
         streams = model.has_streaming_output or model.has_event_stream_output
         answer = Answer(send if streams else None, exchange.request_id)
         if content is None:
@@ -425,6 +432,9 @@ class Gateway:
                 exchange.result, body = rewriting.from_engine(exchange, answer.status, answer.headers, body)
         else:
             exchange.error = rewriting.error_of(exchange, answer.status, answer.headers, body)
+            instead = not_an_answer(call, self.engine_of(call.service), answer.status, body, *exchange.error)
+            if instead and not streams:
+                raise instead
         self._record(exchange)
         if not streams:
             replaced = [
