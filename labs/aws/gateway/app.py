@@ -20,13 +20,15 @@ from typing import Any
 
 from labs.aws.engines import SERVICE, Engine, Receive, Send
 from labs.aws.engines.client import EngineClient, EngineError
-from labs.aws.gateway import rewriting
+from labs.aws.gateway import multidelete, rewriting
 from labs.aws.gateway.accesses import Accesses
+from labs.aws.gateway.actions.s3 import copy_source
 from labs.aws.gateway.addresses import appearing
+from labs.aws.gateway.authorization import Check
 from labs.aws.gateway.authorizer import Authorizer
 from labs.aws.gateway.calls import AwsError, ServiceCall, needs_body, render_error, render_result, understand
 from labs.aws.gateway.chunked import body_check
-from labs.aws.gateway.context import Arrival
+from labs.aws.gateway.context import Arrival, Context, signature_context
 from labs.aws.gateway.credentials import Credential, Credentials, KeyOwner
 from labs.aws.gateway.denial import denied
 from labs.aws.gateway.documents import check_documents
@@ -48,7 +50,7 @@ from labs.aws.gateway.signing import Signature, authentication_error, guess_prot
 from labs.aws.gateway.unsupported import not_an_answer
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
-from labs.aws.providers import cloudtrail, simulation, sts
+from labs.aws.providers import cloudtrail, s3_copy, simulation, sts
 from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
@@ -80,6 +82,8 @@ class Exchange:
     call: ServiceCall | None = None
     account: str = ""  # the account that the engine should act in
     decisions: list[Decision] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)  # parts of the call that are denied, with the reason
     result: Mapping[str, Any] | None = None
     error: tuple[str, str] | None = None
 
@@ -291,6 +295,12 @@ class Gateway:
         check_documents(call)
         await self._block_public_policy(exchange)
         provider = PROVIDERS.get((call.service, call.operation)) or PROVIDERS.get((call.service, "*"))
+        if call.operation in s3_copy.COPIES and call.service == "s3" and exchange.checks[1].resource_account not in (
+            "", exchange.account,
+        ):  # fmt: skip
+            provider = _copy_between_accounts
+        if exchange.refused and multidelete.all_refused(call.params, exchange.refused):
+            provider = _nothing_deleted
         if provider:
             exchange.result = await provider(exchange)
             if call.service in ("organizations", "iam"):
@@ -336,7 +346,7 @@ class Gateway:
             raise AwsError("InvalidVpcEndpointId.NotFound", f"The Vpc Endpoint Id '{identifier}' does not exist", 400)
         exchange.path = exchange.path[found.end() :] or b"/"
         endpoint = {"id": identifier, "vpc": record.get("VpcId", ""), "account": account}
-        endpoint["policy"] = record.get("PolicyDocument") or ""
+        endpoint["policy"] = self.ownership.endpoint_policy(identifier) or record.get("PolicyDocument") or ""
         exchange.arrival = dataclasses.replace(exchange.arrival, vpc_endpoint=endpoint)
 
     def _understand(self, exchange: Exchange) -> ServiceCall:
@@ -365,21 +375,28 @@ class Gateway:
                 raise AwsError("AccessDenied", reason, 403)
         if call.service == "sts" and call.operation == "GetCallerIdentity" and credential:
             return  # "No permissions are required to perform this operation" (STS API Reference, GetCallerIdentity)
-        extra: dict[str, str] = {}
+        extra: Context = {}
         if call.service == "sts" and credential:
             extra = await sts.mfa_context(call, credential, StsContext(exchange))
+        if call.service == "s3":
+            extra = signature_context(exchange.signature, exchange.now)
         decisions, checks = await self.authorizer.decide(call, credential, exchange.arrival, exchange.now, extra)
-        exchange.decisions = decisions
+        exchange.decisions, exchange.checks = decisions, checks
         if checks:
             exchange.account = checks[0].resource_account or exchange.account
-        final = decisions[-1] if decisions else None
+        final = next((each for each in decisions if not each.allowed), decisions[-1] if decisions else None)
         if final is not None:
             about = {"service": call.service, "operation": call.operation, "region": call.region}
             self.decisions.add(exchange.request_id, final, about, exchange.now.timestamp())
-            for decision in decisions if final.allowed else ():
-                self.accesses.note(credential, decision.request.action, exchange.now.timestamp())
-            if not final.allowed:
-                raise denied(call, final, credential, self.credentials, exchange.now)
+            for check, decision in zip(checks, decisions, strict=False):
+                if not decision.allowed:
+                    error = denied(call, decision, credential, self.credentials, exchange.now)
+                    if check.part is None:
+                        raise error
+                    exchange.refused.setdefault(check.part, error.message)
+            for decision in decisions:
+                if decision.allowed:
+                    self.accesses.note(credential, decision.request.action, exchange.now.timestamp())
 
     async def _block_public_policy(self, exchange: Exchange) -> None:
         """``BlockPublicPolicy`` refuses ``PutBucketPolicy`` with a policy that would make the bucket public."""
@@ -605,6 +622,20 @@ async def _access_analyzer(exchange: Exchange) -> dict[str, Any]:
 async def _guardduty(exchange: Exchange) -> dict[str, Any]:
     assert exchange.call is not None
     return await exchange.gateway.guardduty.handle(exchange.call, exchange.caller_account, exchange.now)
+
+
+async def _copy_between_accounts(exchange: Exchange) -> dict[str, Any]:
+    call = exchange.call
+    assert call is not None
+    owners = (exchange.checks[1].resource_account, exchange.account)
+    return await s3_copy.copy(
+        call.operation, call.params, copy_source(call.params["CopySource"]), owners, exchange.engine
+    )
+
+
+async def _nothing_deleted(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return multidelete.result(exchange.call.params, exchange.refused, {})
 
 
 async def _root_user(exchange: Exchange) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway.authorization import Check, checks_for
 from labs.aws.gateway.calls import AwsError, ServiceCall
-from labs.aws.gateway.context import Arrival, global_context, organization_context
+from labs.aws.gateway.context import Arrival, global_context, organization_context, requested_region
 from labs.aws.gateway.credentials import Credential
 from labs.aws.gateway.ownership import Ownership
 from labs.aws.gateway.policies import Policies, document, must_allow
@@ -133,12 +133,12 @@ class Authorizer:
         credential: Credential | None,
         arrival: Arrival,
         now: datetime.datetime,
-        extra: Mapping[str, str],
+        extra: Mapping[str, str | tuple[str, ...]],
     ) -> tuple[list[Decision], list[Check]]:
-        """Decide every check of one call, stopping at the first denial.
+        """Decide every check of one call, stopping at the first denial that fails the call as a whole.
 
         :param extra: condition keys that only this call has, such as those of an MFA code
-        :returns: the decisions (the last one is the denial, if there is one) and all checks
+        :returns: the decisions, in the order of the checks, and all checks
         :raises AwsError: the call names something that cannot be looked up
         """
         principal = credential.principal if credential else ANONYMOUS
@@ -146,7 +146,7 @@ class Authorizer:
         wanted = self._all_keys(mine)
         account = principal.account or "000000000000"
         checks = await checks_for(call, account, call.region, Lookup(self, account, call.region, wanted))
-        common = global_context(credential, arrival, call.region, now)
+        common = global_context(credential, arrival, requested_region(call.service, call.region), now)
         common.update(organization_context("aws:Principal", self.organization.membership(principal.account)))
         common.update(extra)
         decisions: list[Decision] = []
@@ -154,14 +154,14 @@ class Authorizer:
             check = checks[number]
             policies = await self._policies_for(check, principal, mine, arrival, call.region)
             needed = self._all_keys(policies)
-            if not needed <= wanted and _tag_keys(needed - wanted):
-                # The resource's own policy asks about tags that the first pass did not fetch.
+            if not needed <= wanted and _looked_up(needed - wanted):
+                # The resource's own policy asks about something that the first pass did not look up.
                 wanted |= needed
                 checks = await checks_for(call, account, call.region, Lookup(self, account, call.region, wanted))
                 check = checks[number]
             decision = await self._decide_one(check, principal, policies, common, account)
             decisions.append(decision)
-            if not decision.allowed:
+            if not decision.allowed and check.part is None:
                 break
         return decisions, checks
 
@@ -213,5 +213,9 @@ def _bucket_of(arn: str) -> str:
     return arn.rpartition(":::")[2].partition("/")[0]
 
 
-def _tag_keys(keys: frozenset[str]) -> bool:
-    return any("resourcetag/" in key or "objecttag/" in key for key in keys)
+# Condition keys whose value is looked up only if a policy asks for it (``Lookup.wants``).
+_LOOKED_UP = ("resourcetag/", "existingobjecttag/", "dynamodb:leadingkeys", "kms:resourcealiases")
+
+
+def _looked_up(keys: frozenset[str]) -> bool:
+    return any(word in key for key in keys for word in _LOOKED_UP)

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labs.aws.gateway.credentials import Credential
+from labs.aws.gateway.signing import Signature
 from labs.aws.iam import PrincipalType
 
-# Global services are called in one region (AWS General Reference, "Service endpoints").
-GLOBAL_SERVICES = {"iam", "sts-global", "organizations", "cloudfront", "route53", "ce", "budgets", "support", "account"}
+# "Some global services, such as IAM, have a single endpoint", so that every call is made to its region
+# ("AWS global condition context keys", aws:RequestedRegion).
+GLOBAL_SERVICES = frozenset(
+    ["iam", "organizations", "cloudfront", "route53", "ce", "budgets", "support", "account", "shield", "waf"]
+)
+GLOBAL_REGION = "us-east-1"
 
 Context = dict[str, str | tuple[str, ...]]
 
@@ -24,6 +29,11 @@ class Arrival:
     referer: str = ""
     secure: bool = False
     vpc_endpoint: Mapping[str, str] | None = None  # {"id", "vpc", "account", "source_ip"}
+
+
+def requested_region(service: str, region: str) -> str:
+    """``aws:RequestedRegion`` of a call to ``service`` that was signed for ``region``."""
+    return GLOBAL_REGION if service in GLOBAL_SERVICES else region
 
 
 def global_context(credential: Credential | None, arrival: Arrival, region: str, now: datetime.datetime) -> Context:
@@ -50,6 +60,23 @@ def global_context(credential: Credential | None, arrival: Arrival, region: str,
         context["aws:SourceIp"] = arrival.source_ip
     if credential is not None:
         context.update(principal_context(credential, now))
+    return context
+
+
+def signature_context(signature: Signature | None, now: datetime.datetime) -> Context:
+    """S3's keys about how a request is signed (S3 API Reference, "Amazon S3 Signature Version 4 Authentication Specific
+    Policy Keys")."""
+    if signature is None:
+        return {}
+    context: Context = {
+        "s3:authType": "REST-QUERY-STRING" if signature.presigned else "REST-HEADER",
+        "s3:signatureversion": "AWS" if signature.algorithm.startswith("AWS:") else signature.algorithm,
+    }
+    if signature.presigned:
+        age = now - signature.time
+        context["s3:signatureAge"] = str(max(0, int(age.total_seconds() * 1000)))  # milliseconds
+    if signature.payload_hash:
+        context["s3:x-amz-content-sha256"] = signature.payload_hash
     return context
 
 

@@ -1,4 +1,5 @@
-"""Who owns an access key, and which account owns a bucket: two things no AWS API of an engine can tell the gateway."""
+"""What no AWS API of an engine can tell the gateway: who owns an access key, which account owns a bucket, and the policy
+of a VPC endpoint."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS access_keys (
  id TEXT PRIMARY KEY, account TEXT NOT NULL, user TEXT NOT NULL, status TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS buckets (name TEXT PRIMARY KEY, account TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS endpoint_policies (id TEXT PRIMARY KEY, document TEXT NOT NULL);
 """
 
 
@@ -36,6 +38,7 @@ class Ownership:
             self.clear()
         self._keys = {row[0]: KeyRecord(*row[1:]) for row in self._database.execute("SELECT * FROM access_keys")}
         self._buckets: dict[str, str] = dict(self._database.execute("SELECT name, account FROM buckets"))
+        self._endpoints: dict[str, str] = dict(self._database.execute("SELECT id, document FROM endpoint_policies"))
 
     def key(self, access_key_id: str) -> KeyRecord | None:
         """The owner of a long-term key, or ``None`` for a key that does not exist."""
@@ -73,11 +76,26 @@ class Ownership:
         with self._database:
             self._database.execute("DELETE FROM buckets WHERE name=?", (name,))
 
+    def endpoint_policy(self, identifier: str) -> str:
+        """The policy document of a VPC endpoint, "" for the default one, which allows everything."""
+        return self._endpoints.get(identifier, "")
+
+    def set_endpoint_policy(self, identifier: str, document: str) -> None:
+        """A VPC endpoint got a policy; "" takes it away."""
+        self._endpoints.pop(identifier, None)
+        with self._database:
+            self._database.execute("DELETE FROM endpoint_policies WHERE id=?", (identifier,))
+            if document:
+                self._endpoints[identifier] = document
+                self._database.execute("INSERT INTO endpoint_policies VALUES (?,?)", (identifier, document))
+
     def clear(self) -> None:
         """The engine was reset."""
         self._keys: dict[str, KeyRecord] = {}
         self._buckets = {}
+        self._endpoints = {}
         with self._database:
+            self._database.execute("DELETE FROM endpoint_policies")
             self._database.execute("DELETE FROM access_keys")
             self._database.execute("DELETE FROM buckets")
 

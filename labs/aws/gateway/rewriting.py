@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import botocore.parsers
 
+from labs.aws.gateway import multidelete
 from labs.aws.gateway.calls import AwsError, ServiceCall, render_result
 from labs.aws.gateway.events import is_data_event, is_read_only
 from labs.aws.gateway.ownership import KeyRecord
@@ -73,6 +74,8 @@ def for_engine(exchange: Exchange) -> tuple[bytes, bytes, RawHeaders, bytes | No
     assert call is not None
     if call.service == "s3" and call.params.get("Bucket"):
         path, headers = _path_style(exchange.path, headers, str(call.params["Bucket"]).encode())
+        if exchange.refused:
+            content, headers = multidelete.allowed_part(call.params, exchange.refused, headers)
         return path, exchange.query, headers, content
     named = call.service == "iam" and call.operation in _OF_CALLER and call.params.get("UserName")
     if named and content is not None and b"UserName=" not in content:
@@ -105,6 +108,12 @@ def from_engine(
             gateway.ownership.add_bucket(call.params["Bucket"], exchange.account)
         elif call.operation == "DeleteBucket":
             gateway.ownership.drop_bucket(call.params["Bucket"])
+        elif exchange.refused:
+            result = multidelete.result(call.params, exchange.refused, parse(call, status, headers, body))
+            return result, render_result(call, result, exchange.request_id)[2]
+    if call.service == "ec2" and call.operation in _ENDPOINT_CALLS:
+        result = _with_endpoint_policies(exchange, parse(call, status, headers, body))
+        return result, render_result(call, result, exchange.request_id)[2]
     if call.service == "iam":
         if call.operation == "CreateAccessKey":
             result = parse(call, status, headers, body)
@@ -123,6 +132,31 @@ def from_engine(
     if is_read_only(call.service, call.operation) or is_data_event(call.service, call.operation) or len(body) > 65_536:
         return None, body
     return parse(call, status, headers, body), body
+
+
+_ENDPOINT_CALLS = ("CreateVpcEndpoint", "ModifyVpcEndpoint", "DeleteVpcEndpoints", "DescribeVpcEndpoints")
+FULL_ENDPOINT_POLICY = (
+    '{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}'
+)
+
+
+def _with_endpoint_policies(exchange: Exchange, result: dict[str, Any]) -> dict[str, Any]:
+    """Keep the policies of VPC endpoints, which engines take and forget, and show them ("Control access to VPC endpoints
+    using endpoint policies")."""
+    call, ownership = exchange.call, exchange.gateway.ownership
+    assert call is not None
+    if call.operation == "CreateVpcEndpoint" and call.params.get("PolicyDocument"):
+        ownership.set_endpoint_policy(result["VpcEndpoint"]["VpcEndpointId"], call.params["PolicyDocument"])
+    if call.operation == "ModifyVpcEndpoint":
+        if call.params.get("PolicyDocument") or call.params.get("ResetPolicy"):
+            document = "" if call.params.get("ResetPolicy") else call.params["PolicyDocument"]
+            ownership.set_endpoint_policy(call.params["VpcEndpointId"], document)
+    if call.operation == "DeleteVpcEndpoints":
+        for identifier in call.params.get("VpcEndpointIds") or ():
+            ownership.set_endpoint_policy(identifier, "")
+    for endpoint in [*(result.get("VpcEndpoints") or ()), *([result["VpcEndpoint"]] if "VpcEndpoint" in result else ())]:
+        endpoint["PolicyDocument"] = ownership.endpoint_policy(endpoint["VpcEndpointId"]) or FULL_ENDPOINT_POLICY
+    return result
 
 
 def parse(call: ServiceCall, status: int, headers: RawHeaders, body: bytes) -> dict[str, Any]:

@@ -159,11 +159,43 @@ def _segments(tokens: tuple[Token, ...]) -> list[list[Token]]:
         pieces = token.split(":", 6 - len(segments))
         segments[-1].append(pieces[0])
         segments.extend([piece] for piece in pieces[1:])
-    return segments
+    return [[token for token in segment if token != ""] for segment in segments]
 
 
 def _arn_expression(segments: list[list[Token]]) -> str:
     return ":".join([*(glob(segment, "[^:]") for segment in segments[:5]), glob(segments[5])])
+
+
+def _resource_expression(segments: list[list[Token]]) -> str:
+    """A ``*`` at the end of a segment may run on beyond its colon; one inside a segment stays there.
+
+    The pattern is cut into pieces at the free stars.  Each piece is taken where it fits first, in an atomic group:
+    before a free star an earlier end is never worse, so that no text makes the matching backtrack over pieces.
+    """
+    pieces: list[str] = [""]
+    for position, segment in enumerate(segments):
+        last = position == len(segments) - 1
+        for place, token in enumerate(segment):
+            if token is _STAR and (last or place == len(segment) - 1):
+                pieces.append("")
+            else:
+                pieces[-1] += "[^:]*?" if token is _STAR else _ANY_OF[last] if token is _ANY else re.escape(token)
+        pieces[-1] += "" if last else ":"
+    head, *middle = pieces
+    if not middle:
+        return head
+    tail = middle.pop()
+    return f"(?>{head})" + "".join(f"(?>.*?{piece})" for piece in middle if piece) + f".*{tail}"
+
+
+_ANY_OF = {False: "[^:]", True: "."}
+
+
+@lru_cache(maxsize=8192)
+def resource_matcher(pattern: str, variables: bool) -> Matcher:
+    """Match a ``Resource``: as :func:`arn_matcher`, but "if the * wildcard is the last character of a resource ARN
+    segment, it can expand to match beyond the colon boundaries" ("IAM JSON policy elements: Resource")."""
+    return _matcher(pattern, variables, _resource_expression)
 
 
 @lru_cache(maxsize=8192)
@@ -172,6 +204,10 @@ def arn_matcher(pattern: str, variables: bool) -> Matcher:
 
     An ARN with fewer than six segments is completed with ``*`` ("IAM JSON policy elements: Resource").
     """
+    return _matcher(pattern, variables, _arn_expression)
+
+
+def _matcher(pattern: str, variables: bool, expression_of: Callable[[list[list[Token]]], str]) -> Matcher:
     if pattern.strip("*") == "":
         return (lambda text, context: True) if pattern else (lambda text, context: False)
     tokens = tokens_of(pattern, variables)
@@ -188,7 +224,7 @@ def arn_matcher(pattern: str, variables: bool) -> Matcher:
                 count = sum(isinstance(token, Variable) for token in segment)
                 literal.append(fill(segment, left[:count]))
                 left = left[count:]
-            return re.compile(_arn_expression(literal), re.DOTALL).fullmatch
+            return re.compile(expression_of(literal), re.DOTALL).fullmatch
 
         def dynamic(text: str, context: Context) -> bool:
             values = values_for(variables_in, context)
@@ -198,7 +234,7 @@ def arn_matcher(pattern: str, variables: bool) -> Matcher:
     if not any(_STAR in segment or _ANY in segment for segment in segments):
         exact = ":".join("".join(segment) for segment in segments)
         return lambda text, context: text == exact
-    fullmatch = _regex(_arn_expression(segments)).fullmatch
+    fullmatch = _regex(expression_of(segments)).fullmatch
     return lambda text, context: fullmatch(text) is not None
 
 

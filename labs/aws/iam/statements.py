@@ -20,7 +20,7 @@ from labs.aws.iam.matching import (
     PrincipalElement,
     Variable,
     action_matcher,
-    arn_matcher,
+    resource_matcher,
     tokens_of,
 )
 from labs.aws.iam.model import Effect, Policy, Principal, PrincipalType, StatementTrace
@@ -76,7 +76,7 @@ class Statement:
         key = "NotResource" if self._resources_negated else "Resource"
         resources = strings(document.get(key))
         # A trust policy has no Resource: the role is meant.
-        self._resources = tuple(arn_matcher(word, variables) for word in resources) if key in document else None
+        self._resources = tuple(resource_matcher(word, variables) for word in resources) if key in document else None
         self._resources_text = _listing(resources)
         self._conditions = compile_conditions(document.get("Condition"), variables)
 

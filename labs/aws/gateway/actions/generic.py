@@ -206,7 +206,9 @@ def _fill(asked: Asked, template: str) -> tuple[str, int, int]:
         nonlocal known, unknown
         name = match[1]
         if name in ("Partition", "Region", "Account"):
-            return {"Partition": "aws", "Region": asked.region, "Account": asked.account}[name]
+            # ECR names another account's registry beside the repository.
+            account = asked.text("registryId") or asked.account
+            return {"Partition": "aws", "Region": asked.region, "Account": account}[name]
         found = _parameter(asked, name)
         if found:
             known += 1
@@ -241,13 +243,16 @@ async def _with_tags(asked: Asked, prefix: str, check: Check) -> Check:
     if "*" in check.resource or not asked.wants_tags(prefix):
         return check
     reader = _TAG_READERS.get(service)
+    owner = check.resource_account or None
     if service in ("elbv2", "elb"):
-        answer = await asked.ask("elbv2", "DescribeTags", ResourceArns=[check.resource])
+        answer = await asked.ask("elbv2", "DescribeTags", account=owner, ResourceArns=[check.resource])
         tags: Any = next(iter(answer.get("TagDescriptions", [])), {}).get("Tags")
     elif reader:
-        answer = await asked.ask(service, reader[0], **{reader[1]: check.resource})
+        answer = await asked.ask(service, reader[0], account=owner, **{reader[1]: check.resource})
         tags = answer.get(reader[2])
     else:
-        answer = await asked.ask("resourcegroupstaggingapi", "GetResources", ResourceARNList=[check.resource])
+        answer = await asked.ask(
+            "resourcegroupstaggingapi", "GetResources", account=owner, ResourceARNList=[check.resource]
+        )
         tags = next(iter(answer.get("ResourceTagMappingList", [])), {}).get("Tags")
     return Check(check.action, check.resource, check.resource_account, {**check.context, **resource_tags(tags, prefix)})

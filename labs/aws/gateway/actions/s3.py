@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from labs.aws.gateway.actions import reference
 from labs.aws.gateway.actions.asked import Asked, Check, Context, tag_pairs
+from labs.aws.gateway.calls import AwsError
 
 _ACTION = {
     "AbortMultipartUpload": "AbortMultipartUpload",
@@ -129,7 +130,9 @@ async def _ordinary(asked: Asked, bucket: str, owner: str, context: Context) -> 
         found += _beside_a_write(asked, resource, owner, context)
     if operation == "DeleteObject" and asked.get("BypassGovernanceRetention"):
         found.append(Check("s3:BypassGovernanceRetention", resource, owner, context))
-    if operation == "GetObject":
+    if operation == "GetObjectAttributes":
+        found.append(Check(_action("GetObject", asked.get("VersionId")), resource, owner, context))
+    if operation in ("GetObject", "HeadObject"):
         found += await _decrypt(asked, bucket, str(key), owner)
     return found
 
@@ -161,18 +164,18 @@ def _create_bucket(asked: Asked, bucket: str) -> list[Check]:
 
 def _delete_objects(asked: Asked, bucket: str, owner: str) -> list[Check]:
     found = []
-    for item in (asked.get("Delete") or {}).get("Objects") or []:
+    for part, item in enumerate((asked.get("Delete") or {}).get("Objects") or []):
         key, version = item.get("Key", ""), item.get("VersionId")
         context: Context = {"s3:ResourceAccount": owner, **({"s3:versionid": str(version)} if version else {})}
         resource = f"arn:aws:s3:::{bucket}/{key}"
-        found.append(Check(_action("DeleteObject", version), resource, owner, context))
+        found.append(Check(_action("DeleteObject", version), resource, owner, context, part))
         if asked.get("BypassGovernanceRetention"):
-            found.append(Check("s3:BypassGovernanceRetention", resource, owner, context))
+            found.append(Check("s3:BypassGovernanceRetention", resource, owner, context, part))
     return found or [Check("s3:DeleteObject", f"arn:aws:s3:::{bucket}/*", owner, {})]
 
 
 async def _copy(asked: Asked, bucket: str, owner: str, context: Context) -> list[Check]:
-    source_bucket, source_key, version = _source(asked.get("CopySource"))
+    source_bucket, source_key, version = copy_source(asked.get("CopySource"))
     source_owner = (await asked.lookup.bucket_owner(source_bucket) if source_bucket else None) or asked.account
     source = f"arn:aws:s3:::{source_bucket}/{source_key}"
     read: Context = {"s3:ResourceAccount": source_owner, **({"s3:versionid": version} if version else {})}
@@ -186,7 +189,7 @@ async def _copy(asked: Asked, bucket: str, owner: str, context: Context) -> list
     return found + _beside_a_write(asked, target, owner, context)
 
 
-def _source(value: Any) -> tuple[str, str, str]:
+def copy_source(value: Any) -> tuple[str, str, str]:
     """Bucket, key and version of ``CopySource``, which is a text or a mapping."""
     if isinstance(value, dict):
         return str(value.get("Bucket", "")), str(value.get("Key", "")), str(value.get("VersionId") or "")
@@ -226,9 +229,18 @@ def _key_check(action: str, asked: Asked, key: str, resource: str, owner: str) -
 
 
 async def _decrypt(asked: Asked, bucket: str, key: str, owner: str) -> list[Check]:
-    """Reading an object that a customer's KMS key encrypts needs ``kms:Decrypt`` on that key."""
+    """Reading an object that a customer's KMS key encrypts needs ``kms:Decrypt`` on that key.
+
+    "If the object you request doesn't exist, the error that Amazon S3 returns depends on whether you also have the
+    s3:ListBucket permission" (S3 API Reference, "GetObject").
+    """
     version = {"VersionId": asked.text("VersionId")} if asked.get("VersionId") else {}
-    head = await asked.ask("s3", "HeadObject", account=owner, Bucket=bucket, Key=key, **version)
+    try:
+        head = await asked.lookup.call("s3", "HeadObject", account=owner, Bucket=bucket, Key=key, **version)
+    except AwsError as error:
+        missing = error.code in ("404", "NoSuchKey", "NotFound") and not version
+        bucket_arn = f"arn:aws:s3:::{bucket}"
+        return [Check("s3:ListBucket", bucket_arn, owner, {"s3:ResourceAccount": owner})] if missing else []
     used = head.get("SSEKMSKeyId") or ""
     if not str(head.get("ServerSideEncryption", "")).startswith("aws:kms") or not used or "alias/aws/" in used:
         return []

@@ -19,6 +19,7 @@ from labs.aws.gateway.actions.asked import (
     request_tags,
     resource_tags,
 )
+from labs.aws.gateway.calls import AwsError
 
 _UUID = re.compile(r"(mrk-)?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 
@@ -250,6 +251,8 @@ async def dynamodb(asked: Asked) -> list[Check]:
         ] or [Check(f"dynamodb:{operation}", "*", asked.account)]
     if operation in ("TransactGetItems", "TransactWriteItems"):
         return await _transaction(asked)
+    if operation in _PARTIQL:
+        return [_partiql(asked, statement) for statement in _statements(asked)]
     table = asked.text("TableName", "GlobalTableName")
     arn = asked.text("ResourceArn", "TableArn", "StreamArn", "BackupArn") or (_table(asked, table) if table else "*")
     if asked.get("IndexName") and arn != "*":
@@ -290,6 +293,41 @@ async def _transaction(asked: Asked) -> list[Check]:
             action = f"dynamodb:{_ITEM_ACTIONS.get(kind, kind)}"
             found.append(Check(action, _table(asked, table), _owner(asked, table), context))
     return found or [Check("dynamodb:GetItem", "*", asked.account)]
+
+
+_PARTIQL = ("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")
+_STATEMENT = re.compile(
+    r"""\s*(?:(?P<Select>EXISTS\s*\(\s*SELECT|SELECT)\b.*?\bFROM\s+|(?P<Insert>INSERT)\s+INTO\s+|(?P<Update>UPDATE)\s+"""
+    r"""|(?P<Delete>DELETE)\s+FROM\s+)(?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_.-]+))(?:\."(?P<index>[^"]+)")?""",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _statements(asked: Asked) -> list[str]:
+    if asked.operation == "ExecuteStatement":
+        return [asked.text("Statement")]
+    listed = asked.get("Statements", "TransactStatements") or []
+    return [str(entry.get("Statement", "")) for entry in listed]
+
+
+def _partiql(asked: Asked, statement: str) -> Check:
+    """A PartiQL statement needs the action of its verb on its table or index (DynamoDB Developer Guide, "IAM security
+    policies with PartiQL for DynamoDB").
+
+    :raises AwsError: it is not one of the four kinds of statement
+    """
+    found = _STATEMENT.match(statement)
+    if found is None or "--" in statement or "/*" in statement:
+        raise AwsError("ValidationException", "Statement wasn't well formed, can't be processed", 400)
+    verb = next(name for name in ("Select", "Insert", "Update", "Delete") if found[name])
+    arn = _table(asked, found["quoted"] or found["bare"])
+    if found["index"]:
+        arn += f"/index/{found['index']}"
+    context: Context = {"dynamodb:FullTableScan": "true"} if verb == "Select" and not _WHERE.search(statement) else {}
+    return Check(f"dynamodb:PartiQL{verb}", arn, account_in(arn) or asked.account, context)
+
+
+_WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
 
 
 def _attributes(asked: Asked) -> Context:

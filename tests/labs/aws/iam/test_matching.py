@@ -54,11 +54,18 @@ def test_action(pattern: object, action: str, expected: bool) -> None:
         ("arn:*:s3:::b", BUCKET, True),
         ("arn:aws:sqs:*:*:q", "arn:aws:sqs:us-east-1:1:q", True),
         ("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:1:q", False),
-        ("arn:aws:lambda:*:function:f", "arn:aws:lambda:us-east-1:1:function:f", False),
+        ("arn:aws:lambda:*:function:f", "arn:aws:lambda:us-east-1:1:function:f", True),
         ("arn:aws:sqs:us-*:1:q", "arn:aws:sqs:eu-west-1:1:q", False),
         ("arn:aws:sqs", "arn:aws:sqs:us-east-1:1:q", True),
         ("arn:aws:lambda:*:*:function:f*", "arn:aws:lambda:us-east-1:1:function:f:live", True),
         ("arn:aws:iam::*:role/team/*", "arn:aws:iam::1:role/team/a/b", True),
+        ("arn:aws:lambda:us-east-1:*:f", "arn:aws:lambda:us-east-1:1:function:f", True),
+        ("arn:aws:lambda:us-*:f", "arn:aws:lambda:us-east-1:1:function:f:1", True),
+        ("arn:aws:lambda:us*1:1:f", "arn:aws:lambda:us-east-1:1:function:f", False),
+        ("arn:aws:lambda:us-east-1:1*1:f", "arn:aws:lambda:us-east-1:11:f", True),
+        ("arn:aws:lambda:us-east-1:1*1:f", "arn:aws:lambda:us-east-1:1:1:f", False),
+        ("arn:aws:s3:*:*:b/*x*y", "arn:aws:s3:::b/1:x:2:y", True),
+        ("arn:aws:s3:?:1:b", "arn:aws:s3::1:b", False),
         ("*", "*", True),
         (BUCKET, "*", False),
         ("arn:aws:s3:::b.c", "arn:aws:s3:::bxc", False),
@@ -100,5 +107,7 @@ def test_a_hostile_pattern_does_not_stall() -> None:
     started = time.process_time()
     pattern = BUCKET + "/" + "*a" * 1000 + "b"
     assert not allowed("s3:*", pattern, ("s3:GetObject", BUCKET + "/" + "a" * 1024))
+    assert not allowed("s3:*", "arn:*:*:*:*:*a*b", ("s3:GetObject", BUCKET + "/" + ":a" * 500))
+    assert not allowed("s3:*", "arn:*:*:a*:a*:a*b", ("s3:GetObject", BUCKET + "/" + ":a" * 500))
     assert not allowed("s3:" + "*a" * 1000 + "b", "*", ("s3:" + "a" * 1024, BUCKET))
     assert time.process_time() - started < 2
