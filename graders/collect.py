@@ -1,4 +1,8 @@
-"""From submitted sources to evidence: run the answer cells in a worker process and validate what comes out.
+"""From submitted sources to evidence: run the answer cells in a jailed worker process and validate what comes out.
+
+Granted is a read-only Python runtime, an empty folder of its own that goes with it, and the TCP ports the caller names;
+no other file, no network, no further process.  Where this host cannot keep that, grading is refused, unless
+``LABS_JAIL_ACCEPT_WEAKER=1`` says otherwise, which the verdict then notes.
 
 Nothing the worker says is believed further than this: it is JSON, bounded in size and depth, of the exercise's schema.
 """
@@ -9,23 +13,32 @@ import json
 import os
 import select
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from graders import worker
 from graders.exercise import Exercise
+from labs import jail
 
 WALL_SECONDS = 10.0  # from start to reply
 SOURCE = 256 * 1024  # characters of all answer cells together
 REPLY = 4 * 2**20  # bytes
+CPU_SECONDS = 5.0
+MEMORY = 2**30  # bytes of address space
+FILE_SIZE = 2**20  # bytes of one file
+FOLDER_SIZE = 2**24  # bytes of all its files
+ENDED_SECONDS = 1.0  # from reply to the worker's end
+ENDED_BY = {
+    "cpu": "ran out of its CPU time",
+    "memory": "ran out of memory",
+    "files": "wrote more files than it may",
+    "processes": "started more processes than it may",
+}
 WORKER = Path(worker.__file__).resolve()
 
 
@@ -40,16 +53,30 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The answer as validated data, or the problems that stand in the way; never both complete and with problems."""
+    """The answer as validated data, or the problems that stand in the way; never both complete and with problems.
+
+    ``weaker`` names the jail's promises that were not kept while it was collected, because somebody accepted that.
+    """
 
     answer: Mapping[str, Any]
     problems: tuple[Problem, ...] = ()
+    weaker: tuple[str, ...] = ()
 
 
-def collect(exercise: Exercise, sources: Mapping[str, str], values: Mapping[str, Any] | None = None) -> Evidence:
+def collect(
+    exercise: Exercise,
+    sources: Mapping[str, str],
+    values: Mapping[str, Any] | None = None,
+    *,
+    connect: tuple[int, ...] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Evidence:
     """Run the exercise's answer cells (``sources`` by cell id) and take out its variables.
 
     :param values: the seeded names and numbers the answer may use as ``values``
+    :param connect: TCP ports the cells may connect to: the gateway's, for an exercise that grants it
+    :param environment: environment variables besides the usual few, such as the endpoint at that port
+    Raises PermanentError where the jail cannot keep its promises on this host.
     """
     missing = [cell for cell in exercise.cells if not isinstance(sources.get(cell), str)]
     if missing:
@@ -75,29 +102,21 @@ def collect(exercise: Exercise, sources: Mapping[str, str], values: Mapping[str,
                 ),
             ),
         )
-    reply = _run(cells, list(exercise.answers), values or {})
-    if isinstance(reply, Problem):
-        return Evidence({}, (reply,))
-    return _validated(exercise, reply)
-
-
-def _run(cells: list[str], names: list[str], values: Mapping[str, Any]) -> dict[str, Any] | Problem:
-    request = json.dumps(
-        {"cells": cells, "names": names, "values": values, "fallback_uid": worker.NOBODY}, ensure_ascii=True
-    ).encode()
+    request = json.dumps({"cells": cells, "names": list(exercise.answers), "values": values or {}}).encode()
     folder = tempfile.mkdtemp(prefix="answer-")
     try:
-        if os.getuid() == 0:
-            os.chown(folder, worker.NOBODY, worker.NOBODY)
-        return _talk(request, folder)
+        line, ended = _talk(request, _granted(folder, connect, environment or {}))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    reply = _parsed(line, ended)
+    if isinstance(reply, Problem):
+        return Evidence({}, (reply,), ended.missing)
+    return replace(_validated(exercise, reply), weaker=ended.missing)
 
 
-def _talk(request: bytes, folder: str) -> dict[str, Any] | Problem:
-    """Start the worker in ``folder``, send the request, read one line before the deadline, kill its process group."""
-    deadline = time.monotonic() + WALL_SECONDS
-    environment = {
+def _granted(folder: str, connect: tuple[int, ...], environment: Mapping[str, str]) -> jail.Spec:
+    """What the worker may do; ``folder`` is its own."""
+    usual = {
         "HOME": folder,
         "TMPDIR": folder,
         "IPYTHONDIR": folder,
@@ -106,29 +125,45 @@ def _talk(request: bytes, folder: str) -> dict[str, Any] | Problem:
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
+    return jail.Spec(
+        readable=(*jail.runtime(), str(WORKER)),
+        writable=folder,
+        writable_bytes=FOLDER_SIZE,
+        file_bytes=FILE_SIZE,
+        connect=connect,
+        environment=usual | dict(environment),
+        memory=MEMORY,
+        address_space=MEMORY,
+        cpu_seconds=CPU_SECONDS,
+        wall_seconds=WALL_SECONDS,
+        open_files=64,
+    )
+
+
+def _talk(request: bytes, granted: jail.Spec) -> tuple[bytes | None, jail.Result]:
+    """Start the worker, send the request, read one line before the deadline, end it: (the line, how it ended)."""
+    deadline = time.monotonic() + WALL_SECONDS
     ours, theirs = os.pipe()
-    with tempfile.TemporaryFile() as stdin:
-        stdin.write(request)
-        stdin.seek(0)
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", str(WORKER), str(theirs)],
-            stdin=stdin,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd=folder,
-            pass_fds=(theirs,),
-            start_new_session=True,
-        )
-    os.close(theirs)
     try:
-        line = _read_line(ours, deadline)
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(request)
+            stdin.seek(0)
+            try:
+                running = jail.start(
+                    granted,
+                    [sys.executable, "-I", "-X", "utf8", str(WORKER), str(theirs)],
+                    stdin=stdin,
+                    pass_fds=(theirs,),
+                    accept_weaker=os.environ.get("LABS_JAIL_ACCEPT_WEAKER") == "1",
+                )
+            finally:
+                os.close(theirs)
+        with running:
+            line = _read_line(ours, deadline)
+            ended = (running.wait(ENDED_SECONDS) if line is not None else None) or running.kill()
     finally:
         os.close(ours)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        status = process.wait()
-    return _parsed(line, status)
+    return line, ended
 
 
 def _read_line(pipe: int, deadline: float) -> bytes | None:
@@ -145,21 +180,17 @@ def _read_line(pipe: int, deadline: float) -> bytes | None:
     return bytes(data)
 
 
-def _parsed(line: bytes | None, status: int) -> dict[str, Any] | Problem:
+def _parsed(line: bytes | None, ended: jail.Result) -> dict[str, Any] | Problem:
     hint = "Run the answer cell alone in a fresh kernel (Kernel → Restart) and see how it ends."
-    if line is None:
+    if line is None or ended.limit == "wall":
         return Problem(
             f"the answer cell was still running after {WALL_SECONDS:.0f} s",
             "an answer within seconds",
             "Look for a loop that does not end, or a call that waits.",
         )
     if not line.endswith(b"\n"):
-        how = (
-            "ran out of its CPU time"
-            if status == -signal.SIGXCPU or status == 128 + signal.SIGXCPU
-            else "ended the process"
-        )
-        return Problem(f"the answer cell {how} (status {status})", "a cell that runs to its end", hint)
+        how = ENDED_BY.get(ended.limit or "", "ended the process")
+        return Problem(f"the answer cell {how} (status {ended.status})", "a cell that runs to its end", hint)
     try:
         reply = json.loads(line, parse_constant=_no_constant)
         shapes = (type(reply["values"]), type(reply["refused"]), type(reply["errors"]))

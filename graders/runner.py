@@ -69,9 +69,9 @@ class Grader:
                 _unanswered(problem, exercise.points if not index else 0)
                 for index, problem in enumerate(evidence.problems)
             )
-            return Verdict(exercise.id, 0.0, exercise.points, findings, complete)
+            return Verdict(exercise.id, 0.0, exercise.points, findings, complete, tuple(_weaker(evidence)))
         found: list[Finding] = []
-        notes: list[str] = []
+        notes = _weaker(evidence)
         for check in (registered.public, registered.hidden if complete else None):
             if check is not None:
                 seen, note = self._run(registered, check, evidence.answer, values, account, lab)
@@ -170,6 +170,13 @@ def _after(error: Exception, registered: Registered, seen: list[Finding]) -> tup
         "Compare the shape of your answer with the exercise's text; tell your instructor if it is right.",
     )
     return [*seen, puzzled], [note]
+
+
+def _weaker(evidence: Evidence) -> list[str]:
+    """A note for the instructor where the answer ran with less isolation than grading requires."""
+    if not evidence.weaker:
+        return []
+    return [f"LABS_JAIL_ACCEPT_WEAKER=1: the answer ran without {', '.join(evidence.weaker)}; see docs/jail.md"]
 
 
 def _unanswered(problem: Problem, points: float) -> Finding:

@@ -4,38 +4,30 @@ Run as ``python -I worker.py FD``: one JSON request on standard input, one JSON 
 nothing.  Whatever the answer does to this process, all it can change is the data that comes out, and the parent
 validates that again.
 
-    request  {"cells": [source…], "names": [variable…], "values": {…}, "fallback_uid": 65534}
+    request  {"cells": [source…], "names": [variable…], "values": {…}}
     reply    {"values": {variable: JSON value}, "refused": {variable: why}, "errors": [text…]}
 
 Cells run in order in one namespace, as in a notebook: a cell that raises does not stop the next one, top-level
 ``await`` works, and a cell with magics runs in an IPython shell.  ``values`` is there as in the notebook.
-Limits: CPU seconds, address space, file size, open files, no new processes or threads; the parent keeps the wall clock.
-Left to the jail, which comes beneath this: the file system and the network.
+What it may read, reach and use up is the jail's business (``labs.jail``; ``collect`` says what is granted).
 """
 
 from __future__ import annotations
 
 import ast
-import ctypes
 import inspect
 import json
 import math
 import os
-import resource
 import sys
 import traceback
 import types
 from typing import Any
 
-CPU_SECONDS = 5
-MEMORY = 2**30  # bytes of address space
-FILE_SIZE = 2**20  # bytes of one file
 DEEPEST = 32  # levels of nesting
 LARGEST = 20_000  # values in one answer
 TEXT = 256 * 1024  # characters of text in one answer
 INTEGER = 2**63
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, SIGKILL = 1, 38, 9
-NOBODY = 65534
 
 
 class Refused(Exception):
@@ -170,46 +162,9 @@ def _describe(error: BaseException, index: int, name: str) -> str:
     return f"{type(error).__name__[:80]}: {text} (answer cell {index + 1}{line})"
 
 
-def confine(fallback_uid: int) -> None:
-    """Set the limits and give up root where the runtime stays readable for ``fallback_uid``."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    linux = sys.platform == "linux"
-    if os.getuid() == 0 and _readable_by_others():
-        os.setgroups([])
-        os.setgid(fallback_uid)
-        os.setuid(fallback_uid)
-    if linux:
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-    for what, limit in (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_FSIZE, FILE_SIZE),
-        (resource.RLIMIT_NOFILE, 64),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 0),
-    ):
-        if linux or what not in (resource.RLIMIT_AS, resource.RLIMIT_NPROC):
-            resource.setrlimit(what, (limit, limit))
-
-
-def _readable_by_others() -> bool:
-    """Can a user without rights reach this interpreter's library?  A root-only home directory is in the way of some."""
-    folders = {os.path.dirname(os.path.realpath(path)) for path in (os.__file__, json.__file__)} | set(sys.path)
-    while folders:
-        folder = folders.pop()
-        if os.path.isdir(folder) and not os.stat(folder).st_mode & 0o001:
-            return False
-        parent = os.path.dirname(folder)
-        if parent != folder and parent:
-            folders.add(parent)
-    return True
-
-
 def main(reply_to: int) -> None:
     """Read the request, run the cells, write the reply to this file descriptor."""
     request = json.loads(sys.stdin.buffer.read())
-    confine(request.get("fallback_uid", NOBODY))
     cells = Cells(request["values"])
     errors = [error for index, source in enumerate(request["cells"]) if (error := cells.run(index, source))]
     values, refused = take(cells.namespace, request["names"])

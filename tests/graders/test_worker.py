@@ -1,6 +1,8 @@
 """What an answer may do to its process, and what comes out of it."""
 
+import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from graders import collect as collecting
 from graders.collect import collect
 from graders.exercise import Exercise
 from graders.worker import Refused, plain
+from labs.errors import PermanentError
 
 ANY = Exercise(id="t1-q9", points=1, summary="anything", answers={"x": {}})
 
@@ -77,20 +80,66 @@ def test_an_endless_cell_costs_the_wall_clock_limit_only(monkeypatch):
     assert time.monotonic() - started < 3
 
 
-def test_output_floods_memory_and_processes_are_bounded():
+def test_memory_processes_and_threads_are_bounded():
     assert "MemoryError" in run("x = bytearray(2**31)").problems[0].observed
-    assert run("import os\ntry:\n    os.fork(); x = 'forked'\nexcept OSError:\n    x = 'refused'").answer in (
-        {"x": "refused"},
-        {"x": "forked"} if _unconfined_root() else {"x": "refused"},
-    )
+    fork = "import os\ntry:\n    os.fork(); x = 'forked'\nexcept OSError:\n    x = 'refused'"
+    assert run(fork).answer == {"x": "refused"}
+    thread = "import threading\ntry:\n    threading.Thread(target=print).start(); x = 'started'\n"
+    assert run(thread + "except RuntimeError:\n    x = 'refused'").answer == {"x": "refused"}
+    assert "ran out of its CPU time" in run("while True: pass").problems[0].observed
 
 
-def _unconfined_root():
-    import os
+def test_no_file_but_the_runtime_is_read_and_none_is_changed(tmp_path):
+    (tmp_path / "gradebook").write_text("marks")
+    for path in (tmp_path, tmp_path / "gradebook"):
+        path.chmod(0o777)
+    hidden = Path(collecting.__file__).parent / "checks/b_iam_security/b1_q1/hidden.py"
+    source = """
+import json
+x = []
+for path, mode in WANTED:
+    try:
+        open(path, mode).close()
+        x.append(path)
+    except OSError:
+        pass
+open("mine", "w").close()
+"""
+    wanted = [(str(hidden), "r"), (str(tmp_path / "gradebook"), "r"), (str(tmp_path / "gradebook"), "w"),
+              (str(tmp_path / "new"), "w"), ("/etc/passwd", "r"), (collecting.__file__, "r"), ("/tmp/new", "w")]
+    assert run(source.replace("WANTED", repr(wanted))).answer == {"x": []}
+    assert (tmp_path / "gradebook").read_text() == "marks"
 
-    from graders import worker
 
-    return os.getuid() == 0 and not worker._readable_by_others()
+def test_only_a_granted_port_is_reached():
+    source = """
+import socket
+x = []
+for port in PORTS:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        x.append(port)
+    except OSError:
+        pass
+"""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [one.getsockname()[1], other.getsockname()[1]]
+        source = source.replace("PORTS", repr(ports))
+        assert run(source).answer == {"x": []}
+        seen = collect(ANY, {"t1-q9-answer": source + "import os; x.append(os.environ['AWS_ENDPOINT_URL'])"},
+                       connect=(ports[0],), environment={"AWS_ENDPOINT_URL": "http://127.0.0.1"})
+    assert seen.answer == {"x": [ports[0], "http://127.0.0.1"]}
+
+
+def test_weaker_isolation_is_refused_or_noted(monkeypatch):
+    monkeypatch.setattr("labs.jail.landlock.abi", lambda: 0)
+    monkeypatch.setattr("labs.jail.rungs.bubblewrap_options", lambda: ((), "taken away"))
+    with pytest.raises(PermanentError, match="files needs bubblewrap, or Landlock 3"):
+        run("x = 1")
+    monkeypatch.setenv("LABS_JAIL_ACCEPT_WEAKER", "1")
+    evidence = run("x = 1")
+    assert evidence.answer == {"x": 1}
+    assert {"files", "others"} <= set(evidence.weaker)
 
 
 def test_no_credentials_and_an_empty_folder(monkeypatch):

@@ -1,0 +1,222 @@
+"""Which rungs this host offers, how each makes its view, and which promises hold on it.
+
+    files        reads nothing but what is granted, changes nothing outside the writable folder
+    network      opens no socket but TCP over IP, and Unix sockets where granted: no UDP, no raw packets
+    ports        connects to and listens on the granted TCP ports only
+    processes    starts no more processes and threads than granted
+    others       cannot signal, trace, or read memory or environment of processes outside
+    privileges   gains none: no set-uid, no capability that opens anything, another uid when root starts it
+    limits       memory, CPU time, wall time, output and file sizes end it
+    gone         nothing it started is alive afterwards, daemons included
+    view         does not even see that other files and processes exist (not required by default)
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labs.errors import PermanentError
+from labs.jail import confine, landlock, seccomp
+from labs.jail.spec import Spec, runtime
+
+RUNGS = ("bubblewrap", "proot", "plain")
+PROBE_SECONDS = 20.0
+PACKAGE = Path(__file__).resolve().parent
+SOURCES = (str(PACKAGE), str(PACKAGE.parent / "__init__.py"), str(PACKAGE.parent / "errors.py"))
+PYTHON = os.path.realpath(sys.executable)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What holds on this host.
+
+    :param rung: the rung a spec without mounts runs on
+    :param kept: promise → by what it is kept
+    :param missing: promise → what it would need
+    :param unavailable: rung → why this host does not have it
+    """
+
+    rung: str
+    kept: Mapping[str, str]
+    missing: Mapping[str, str]
+    unavailable: Mapping[str, str]
+
+
+def python_command(module: str) -> list[str]:
+    """Run ``labs.jail.<module>.main(FD)``; FD is the last word.  No site-packages, no environment: it starts fast."""
+    code = f"import sys; sys.path.insert(0, {str(PACKAGE.parents[1])!r}); from labs.jail.{module} import main; " \
+           "main(int(sys.argv[1]))"
+    return [PYTHON, "-I", "-S", "-c", code]
+
+
+def promises(rung: str | None = None, spec: Spec | None = None) -> Report:
+    """What is kept on a rung (the best one by default) for a spec (one that may use a TCP port by default)."""
+    spec = spec or Spec(connect=(443,), readable=runtime())
+    chosen = rung or choose(spec)
+    kept, missing = judge(chosen, spec.plan())
+    return Report(chosen, kept, missing, unavailable())
+
+
+def judge(rung: str, plan: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """(promise → by what, promise → what it would need) for a plan on a rung."""
+    linux, version, filtered = sys.platform == "linux", plan["landlock"], seccomp.available()
+    view = rung == "bubblewrap"
+    plain = not plan["connect"] and not plan["bind"]
+    uid_left = plan["uid"] is None or view or bool(version) or not confine.out_of_reach(plan, plan["uid"])
+    files = "a view of its own" if view else "Landlock" if version >= 3 else ""
+    table = {
+        "files": (files, "bubblewrap, or Landlock 3 (Linux 6.2)"),
+        "network": ("the seccomp filter" if filtered else "", "Linux on x86_64 or aarch64"),
+        "ports": ("the seccomp filter" if filtered and plain else "Landlock" if filtered and version >= 4 else "",
+                  "Landlock 4 (Linux 6.7)"),
+        "processes": ("RLIMIT_NPROC and the supervisor" if linux else "", "Linux"),
+        "others": (("a process namespace" if view else "Landlock" if version >= 6 else "the seccomp filter")
+                   if filtered and files else "", "the seccomp filter, with bubblewrap or Landlock 3"),
+        "privileges": ("no_new_privs" + ("" if plan["uid"] is None else f", uid {plan['uid']}")
+                       if linux and uid_left else "", "Landlock, or an interpreter that other users may read"),
+        "limits": ("resource limits and the supervisor" if linux else "", "Linux"),
+        "gone": ("a process namespace" if view else "a process group nobody leaves, and a subreaper" if filtered
+                 else "", "bubblewrap, or the seccomp filter"),
+        "view": ("namespaces" if view else "", "bubblewrap and user namespaces"),
+    }
+    kept = {name: by for name, (by, _) in table.items() if by}
+    return kept, {name: needs for name, (by, needs) in table.items() if not by}
+
+
+def choose(spec: Spec) -> str:
+    """The rung for a spec; raises PermanentError when the one it asks for is not there."""
+    gone = unavailable()
+    if spec.rung is not None:
+        if spec.rung not in RUNGS:
+            raise PermanentError(f"There is no rung {spec.rung!r}.", f"The rungs are {', '.join(RUNGS)}.")
+        if spec.rung in gone:
+            raise PermanentError(f"The {spec.rung} rung is not available: {gone[spec.rung]}.", REMEDY)
+        if spec.rung == "plain" and spec.mounts:
+            raise PermanentError("The plain rung has no mounts.", REMEDY)
+        return spec.rung
+    usable = [rung for rung in RUNGS if rung not in gone]
+    if spec.mounts and usable == ["plain"]:
+        raise PermanentError(f"Mounts need bubblewrap or PRoot: {gone['bubblewrap']}; {gone['proot']}.", REMEDY)
+    if "bubblewrap" in usable:
+        return "bubblewrap"
+    return "proot" if spec.mounts else "plain"      # PRoot costs 0.4 s a start, and keeps no promise but the view
+
+
+REMEDY = "Install bubblewrap or proot (Debian, conda-forge), or allow user namespaces; docs/jail.md says more."
+
+
+def unavailable() -> dict[str, str]:
+    """Rung → why this host does not have it; looked at once per process."""
+    found = {"bubblewrap": bubblewrap_options()[1], "proot": proot_loader()[1]}
+    return {rung: why for rung, why in found.items() if why}
+
+
+@functools.cache
+def bubblewrap_options() -> tuple[tuple[str, ...], str]:
+    """(what this host's bubblewrap can do of ``proc`` and ``net``, why it can do nothing at all or "")."""
+    if sys.platform != "linux":
+        return (), "it needs Linux"
+    if shutil.which("bwrap") is None:
+        return (), "the program bwrap is not installed"
+    said = ""
+    plan = Spec(readable=runtime()).plan() | {"readable": list(runtime())}
+    for options in (("proc", "net"), ("proc",), ("net",), ()):
+        command = [*bubblewrap(plan, options), "--", PYTHON, "-I", "-S", "-c", "pass"]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False, env={})
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return (), str(error)
+        if done.returncode == 0:
+            return options, ""
+        said = done.stderr.decode("utf-8", "replace").strip()[-200:]
+    return (), f"bwrap says: {said}"
+
+
+@functools.cache
+def proot_loader() -> tuple[bytes, str]:
+    """(the small program through which PRoot runs every other, why PRoot cannot be used or "").
+
+    PRoot writes it where and with a mode that a jailed program could not execute, so it is kept and handed back to it.
+    """
+    if sys.platform != "linux":
+        return b"", "it needs Linux"
+    if shutil.which("proot") is None:
+        return b"", "the program proot is not installed"
+    code = ("import sys; path = next(line.split()[-1] for line in open('/proc/self/maps') if 'prooted-' in line); "
+            "sys.stdout.buffer.write(open(path, 'rb').read())")
+    command = [shutil.which("proot") or "proot", "-w", "/", PYTHON, "-I", "-S", "-c", code]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False, env={}, cwd="/")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return b"", str(error)
+    if done.returncode or not done.stdout.startswith(b"\x7fELF"):
+        return b"", f"proot says: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}"
+    return done.stdout, ""
+
+
+def proot_environment(scratch: str) -> dict[str, str]:
+    """What PRoot reads from its environment, not the command's."""
+    return {"PROOT_LOADER": os.path.join(scratch, "loader"), "PROOT_TMP_DIR": scratch, "PROOT_DONT_POLLUTE_ROOTFS": "1"}
+
+
+def wrap(rung: str, plan: Mapping[str, Any], scratch: str) -> list[str]:
+    """The command that makes the rung's view and starts ``confine`` in it; empty on the plain rung.
+
+    :param scratch: an empty folder for as long as the jail runs (PRoot's)
+    """
+    if rung == "plain":
+        return []
+    made = [*bubblewrap(plan, bubblewrap_options()[0]), "--"] if rung == "bubblewrap" else proot(plan, scratch)
+    return [*made, *python_command("confine")]
+
+
+def bubblewrap(plan: Mapping[str, Any], options: tuple[str, ...]) -> list[str]:
+    """Namespaces, and a root of nothing but the granted paths.  Root keeps what it needs to become another uid."""
+    made = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    if os.getuid() == 0:
+        made += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
+    else:
+        made += ["--unshare-user"]
+    if "net" in options and not plan["connect"] and not plan["bind"] and not plan["unix_sockets"]:
+        made += ["--unshare-net"]
+    granted = dict.fromkeys([*plan["readable"], *runtime(), *SOURCES])
+    targets = [*granted, *(target for _, target, _ in plan["mounts"]), *filter(None, [plan["writable"]])]
+    for folder in sorted({str(parent) for path in targets for parent in Path(path).parents} - {"/"}):
+        made += ["--dir", folder]       # else bubblewrap makes it for root alone
+    for path in granted:
+        made += ["--ro-bind-try", path, path]
+    for device in landlock.DEVICES:
+        made += ["--dev-bind-try", device, device]
+    if "proc" in options:
+        made += ["--proc", "/proc"]
+    if plan["writable"]:
+        made += ["--bind", plan["writable"], plan["writable"]]
+    for source, target, writable in plan["mounts"]:
+        made += ["--bind" if writable else "--ro-bind", source, target]
+    return [*made, "--remount-ro", "/", "--chdir", "/"]
+
+
+def proot(plan: Mapping[str, Any], scratch: str) -> list[str]:
+    """The same root of granted paths, made by rewriting paths in system calls.  Convenience, no barrier by itself."""
+    root = os.path.join(scratch, "root")
+    os.makedirs(root, exist_ok=True)
+    os.chmod(scratch, 0o711)
+    loader = Path(scratch, "loader")
+    loader.write_bytes(proot_loader()[0])
+    loader.chmod(0o755)
+    made = [shutil.which("proot") or "proot", "-r", root, "-w", "/"]
+    writable = [plan["writable"]] if plan["writable"] else []
+    paths = [*plan["readable"], *runtime(), *SOURCES, *landlock.DEVICES, *writable, "/proc", scratch]
+    for path in dict.fromkeys(path for path in paths if os.path.exists(path)):
+        made += ["-b", f"{path}:{path}"]
+    for source, target, _ in plan["mounts"]:
+        made += ["-b", f"{source}:{target}"]
+    return made
