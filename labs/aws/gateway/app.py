@@ -50,7 +50,7 @@ from labs.aws.gateway.signing import Signature, authentication_error, guess_prot
 from labs.aws.gateway.unsupported import not_an_answer
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
-from labs.aws.providers import cloudtrail, s3_copy, simulation, sts
+from labs.aws.providers import cloudtrail, delivery, s3_copy, simulation, sts
 from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
@@ -524,10 +524,14 @@ class Gateway:
             account = self.learner["account"] if self.learner else MANAGEMENT_ACCOUNT
             about = {"engine": self.engine_app.name, "shared": self.engine_app.shared, "listeners": self.listeners}
             return 200, {**about, "account": account, "requests": self.requests}
+            return 200, {"engine": self.engine_app.name, "account": account, "requests": self.requests,
+                         "pods": self.pods_endpoint}
         if (method, path) == ("POST", "/_lab/reset"):
             started = time.monotonic()
             await self.reset()
             return 200, {"reset": self.engine_app.name, "seconds": round(time.monotonic() - started, 3)}
+        if (method, path) == ("POST", "/_lab/deliver"):
+            return await delivery.answer(self.policies, self.credentials, parse_qs(query))
         if method == "GET" and path == "/_lab/decisions/last":
             found = self.decisions.last_denial(parse_qs(query).get("account", [None])[0])
             if not found:
