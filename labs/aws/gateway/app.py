@@ -22,10 +22,11 @@ from labs.aws.engines import SERVICE, Engine, Receive, Send
 from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway import multidelete, rewriting
 from labs.aws.gateway.accesses import Accesses
+from labs.aws.gateway.actions.asked import account_in
 from labs.aws.gateway.actions.s3 import copy_source
 from labs.aws.gateway.addresses import appearing
 from labs.aws.gateway.authorization import Check
-from labs.aws.gateway.authorizer import Authorizer
+from labs.aws.gateway.authorizer import ANONYMOUS, Authorizer
 from labs.aws.gateway.calls import AwsError, ServiceCall, needs_body, render_error, render_result, understand
 from labs.aws.gateway.chunked import body_check
 from labs.aws.gateway.context import Arrival, Context, signature_context
@@ -50,7 +51,7 @@ from labs.aws.gateway.signing import Signature, authentication_error, guess_prot
 from labs.aws.gateway.unsupported import not_an_answer
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
-from labs.aws.providers import cloudtrail, delivery, s3_copy, simulation, sts
+from labs.aws.providers import cloudtrail, delivery, oidc, s3_copy, simulation, sts, web_identity
 from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
@@ -78,6 +79,7 @@ class Exchange:
     arrival: Arrival
     signature: Signature | None = None
     credential: Credential | None = None
+    web_identity: web_identity.WebIdentity | None = None
     content: bytes | None = None
     call: ServiceCall | None = None
     account: str = ""  # the account that the engine should act in
@@ -151,6 +153,8 @@ class Gateway:
         self.credentials = Credentials(master_key)
         self.ownership = Ownership(state / "ownership.sqlite", fresh)
         self.organizations = Organizations(state / "organizations.json", fresh)
+        self.oidc_providers = oidc.OpenIDConnectProviders(state / "oidc_providers.json", fresh)
+        self.issuer_keys = web_identity.IssuerKeys()
         self.policies = Policies(self.client)
         self.authorizer = Authorizer(self.client, self.policies, self.ownership, self.organizations)
         self.trail = Trail(state / "trail.sqlite", fresh)
@@ -190,6 +194,8 @@ class Gateway:
         self.policies.forget_everything()
         self.ownership.clear()
         self.organizations.clear()
+        self.oidc_providers.clear()
+        self.issuer_keys.clear()
         self.trail.clear()
         self.decisions.clear()
         self.accesses.clear()
@@ -364,7 +370,14 @@ class Gateway:
     async def _authorise(self, exchange: Exchange) -> None:
         call, credential = exchange.call, exchange.credential
         assert call is not None
-        if credential is None:
+        if (call.service, call.operation) == WEB_IDENTITY:
+            exchange.credential = credential = None  # the token speaks, whoever signed
+            exchange.account = account_in(str(call.params.get("RoleArn"))) or exchange.account
+            exchange.web_identity = await web_identity.authenticate(
+                call.params, self.oidc_providers, self.issuer_keys, exchange.now
+            )
+            call = exchange.web_identity.asked(call)
+        elif credential is None:
             if f"{call.service}:{call.operation}" in UNSIGNED:
                 return
             if call.service not in ANONYMOUS_SERVICES:
@@ -380,7 +393,12 @@ class Gateway:
             extra = await sts.mfa_context(call, credential, StsContext(exchange))
         if call.service == "s3":
             extra = signature_context(exchange.signature, exchange.now)
-        decisions, checks = await self.authorizer.decide(call, credential, exchange.arrival, exchange.now, extra)
+        stranger = ANONYMOUS
+        if exchange.web_identity:
+            stranger, extra = exchange.web_identity.principal, dict(exchange.web_identity.context)
+        decisions, checks = await self.authorizer.decide(
+            call, credential, exchange.arrival, exchange.now, extra, stranger
+        )
         exchange.decisions, exchange.checks = decisions, checks
         if checks:
             exchange.account = checks[0].resource_account or exchange.account
@@ -502,6 +520,7 @@ class Gateway:
             error=exchange.error,
             vpc_endpoint=endpoint["id"] if endpoint else "",
             secure=exchange.arrival.secure,
+            identity=exchange.web_identity.element if exchange.web_identity else None,
         )
         self.trail.add(record, exchange.now.timestamp())
 
@@ -510,7 +529,7 @@ class Gateway:
     async def _lab_request(self, scope: dict[str, Any], path: str, send: Send) -> None:
         try:
             status, answer = await self._lab(scope["method"], path, scope.get("query_string", b"").decode("latin-1"))
-        except LabError as error:
+        except (LabError, AwsError) as error:
             status, answer = 409, {"error": str(error)}
         body = json.dumps(answer, default=str).encode()
         await _send(
@@ -524,8 +543,6 @@ class Gateway:
             account = self.learner["account"] if self.learner else MANAGEMENT_ACCOUNT
             about = {"engine": self.engine_app.name, "shared": self.engine_app.shared, "listeners": self.listeners}
             return 200, {**about, "account": account, "requests": self.requests}
-            return 200, {"engine": self.engine_app.name, "account": account, "requests": self.requests,
-                         "pods": self.pods_endpoint}
         if (method, path) == ("POST", "/_lab/reset"):
             started = time.monotonic()
             await self.reset()
@@ -543,6 +560,10 @@ class Gateway:
             if not kept:
                 return 404, {"error": f"no decision is kept for request id {request_id}"}
             return 200, _decision_answer(request_id, *kept)
+        if (method, path) == ("POST", "/_lab/issuers"):
+            given = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+            self.issuer_keys.route(given.get("account", ""), given.get("issuer", ""), given.get("location", ""))
+            return 200, given
         return 404, {"error": f"unknown path {path}; see GET /_lab/health, POST /_lab/reset, GET /_lab/decisions/last"}
 
 
@@ -580,10 +601,10 @@ def _shape_of(exchange: Exchange) -> tuple[str, str, str]:
 
 # Services whose resource policies may admit an anonymous caller.
 ANONYMOUS_SERVICES = frozenset(["s3", "sqs", "sns"])
+WEB_IDENTITY = ("sts", "AssumeRoleWithWebIdentity")
 # Operations that AWS accepts without a signature (STS API Reference).
 UNSIGNED = frozenset(
     [
-        "sts:AssumeRoleWithWebIdentity",
         "sts:AssumeRoleWithSAML",
         "cognito-idp:InitiateAuth",
         "cognito-idp:SignUp",
@@ -596,6 +617,17 @@ UNSIGNED = frozenset(
 async def _sts(exchange: Exchange) -> dict[str, Any]:
     assert exchange.call is not None
     return await sts.handle(exchange.call, exchange.credential, StsContext(exchange))
+
+
+async def _web_identity(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    assert exchange.web_identity is not None
+    return await web_identity.assume(exchange.call, exchange.web_identity, StsContext(exchange))
+
+
+async def _oidc(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return exchange.gateway.oidc_providers.handle(exchange.call, exchange.caller_account, exchange.now)
 
 
 async def _organizations(exchange: Exchange) -> dict[str, Any]:
@@ -648,6 +680,8 @@ async def _root_user(exchange: Exchange) -> dict[str, Any]:
 
 PROVIDERS: dict[tuple[str, str], Provider] = {
     ("sts", "*"): _sts,
+    WEB_IDENTITY: _web_identity,
+    **{("iam", operation): _oidc for operation in oidc.OPERATIONS},
     ("organizations", "*"): _organizations,
     ("cloudtrail", "LookupEvents"): _lookup_events,
     ("iam", "SimulatePrincipalPolicy"): _simulate,

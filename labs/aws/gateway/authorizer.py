@@ -134,14 +134,16 @@ class Authorizer:
         arrival: Arrival,
         now: datetime.datetime,
         extra: Mapping[str, str | tuple[str, ...]],
+        stranger: Principal = ANONYMOUS,
     ) -> tuple[list[Decision], list[Check]]:
         """Decide every check of one call, stopping at the first denial that fails the call as a whole.
 
         :param extra: condition keys that only this call has, such as those of an MFA code
+        :param stranger: who a caller without a credential is: anonymous, or the bearer of a web identity token
         :returns: the decisions, in the order of the checks, and all checks
         :raises AwsError: the call names something that cannot be looked up
         """
-        principal = credential.principal if credential else ANONYMOUS
+        principal = credential.principal if credential else stranger
         mine = await self.caller_policies(credential)
         wanted = self._all_keys(mine)
         account = principal.account or "000000000000"

@@ -41,6 +41,8 @@ def denied(
     """
     code, status = _BY_SERVICE.get(call.service) or _BY_PROTOCOL.get(call.protocol, ("AccessDenied", 403))
     message = denial_message(decision)
+    if call.operation == "AssumeRoleWithWebIdentity":  # STS tells the bearer of a token nothing about the trust policy
+        return AwsError(code, "Not authorized to perform sts:AssumeRoleWithWebIdentity", status)
     if credential is None:
         return AwsError(code, "Access Denied" if call.service == "s3" else message, status)
     if call.service == "ec2":

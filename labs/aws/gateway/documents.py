@@ -7,6 +7,7 @@ from typing import Any
 
 from labs.aws.gateway.calls import AwsError, ServiceCall
 from labs.aws.iam import MalformedPolicy, validate_policy
+from labs.aws.providers.oidc import check_shared_issuers
 
 # (service, operation) -> (parameter path, kind of policy, error code; None = the validator's own code)
 _DOCUMENTS: dict[tuple[str, str], tuple[str, str, str | None]] = {
@@ -51,10 +52,12 @@ def check_documents(call: ServiceCall) -> None:
     if not isinstance(text, str) or (not text and call.service in ("sqs", "sns", "ec2")):
         return  # absent (its own check belongs to the service), or an empty value that removes the policy
     try:
-        validate_policy(text, kind, limit=KEY_POLICY_LIMIT if call.service == "kms" else None)
+        checked = validate_policy(text, kind, limit=KEY_POLICY_LIMIT if call.service == "kms" else None)
     except MalformedPolicy as problem:
         found = problem.code if code is None or problem.code == "LimitExceeded" else code
         raise AwsError(found, problem.message, 409 if found == "LimitExceeded" else 400) from problem
+    if kind == "trust":
+        check_shared_issuers(checked)
 
 
 def _value(params: Mapping[str, Any], path: str) -> Any:

@@ -139,6 +139,8 @@ def identity_element(credential: Credential | None) -> dict[str, Any]:
                 "accountId": principal.account,
                 "userName": principal.role_arn.rpartition("/")[2],
             }
+        if credential.federated_provider:
+            session["webIdFederationData"] = {"federatedProvider": credential.federated_provider, "attributes": {}}
         element["sessionContext"] = session
     return element
 
@@ -159,18 +161,20 @@ def event(
     error: tuple[str, str] | None = None,
     vpc_endpoint: str = "",
     secure: bool = False,
+    identity: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One record.
 
     :param account: the account that receives the event (the caller's; of a denied anonymous call, the resource's)
     :param result: botocore-shaped answer of a call that changes something, else ``None``
     :param error: AWS error code and message of a call that failed
+    :param identity: ``userIdentity`` of a caller without AWS credentials, e.g. the bearer of a web identity token
     """
     read_only = is_read_only(service, operation)
     source = _EVENT_SOURCE.get(service) or service_model(service).endpoint_prefix.rpartition(".")[2]
     record: dict[str, Any] = {
         "eventVersion": "1.11",
-        "userIdentity": identity_element(credential),
+        "userIdentity": dict(identity or identity_element(credential)),
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "eventSource": f"{source}.amazonaws.com",
         "eventName": _event_name(service, operation, params),
@@ -180,8 +184,12 @@ def event(
     }
     if error:
         record["errorCode"], record["errorMessage"] = error
-    record["requestParameters"] = _lowered(params) or None
-    record["responseElements"] = None if read_only or error or not result else _lowered(result) or None
+        if operation == "AssumeRoleWithWebIdentity" and error[0] == "AccessDenied":
+            record["errorMessage"] = "An unknown error occurred"  # all that AWS's own records say
+    record["requestParameters"] = _lowered({k: v for k, v in params.items() if k != "WebIdentityToken"}) or None
+    # AssumeRole and its companions count as reads, yet their answers are recorded: they tie a session to its caller.
+    answered = result and not error and (not read_only or operation.startswith("AssumeRole"))
+    record["responseElements"] = _lowered(result) or None if answered else None
     record.update(
         requestID=request_id,
         eventID=str(uuid.uuid4()),

@@ -59,7 +59,7 @@ async def handle(call: ServiceCall, caller: Credential, ctx: Context) -> dict[st
     if operation is None:
         raise AwsError("NotImplemented", f"sts:{call.operation} is not offered by this endpoint.", 501)
     params = {name: value for name, value in call.params.items() if value is not None}
-    _validate(call.operation, params)
+    validate(call.operation, params)
     return await operation(params, caller, ctx)
 
 
@@ -93,7 +93,7 @@ async def mfa_context(call: ServiceCall, caller: Credential, ctx: Context) -> di
         return {}
     if not {"SerialNumber", "TokenCode"} & {name for name, value in call.params.items() if value is not None}:
         return {}
-    _validate("AssumeRole", {name: value for name, value in call.params.items() if value is not None})
+    validate("AssumeRole", {name: value for name, value in call.params.items() if value is not None})
     await _check_mfa(call.params, caller, ctx)
     return {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 
@@ -108,7 +108,7 @@ async def _get_caller_identity(params: Mapping[str, Any], caller: Credential, ct
 async def _assume_role(params: Mapping[str, Any], caller: Credential, ctx: Context) -> dict[str, Any]:
     if caller.root:
         raise _denied("Roles may not be assumed by root accounts.")
-    account, name = _role(params["RoleArn"])
+    account, name = role_of(params["RoleArn"])
     duration = int(params.get("DurationSeconds", HOUR))
     if caller.kind in {"role", "web-identity"} and duration > HOUR:
         raise _invalid(
@@ -116,43 +116,74 @@ async def _assume_role(params: Mapping[str, Any], caller: Credential, ctx: Conte
         )
     await _check_mfa(params, caller, ctx)
     role = await _find_role(account, name, params["RoleArn"], caller, ctx)
-    if duration > int(role.get("MaxSessionDuration", HOUR)):
-        raise _invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+    check_duration(duration, role)
     source_identity = _source_identity(params, caller)
-    session = await _session(params, account, ctx)
+    session = await session_limits(params, account, ctx)
     inherited = _inherited(caller)
     tags, transitive = _chain_tags(session.tags, params.get("TransitiveTagKeys") or (), inherited)
-    role_id, session_name = role["RoleId"], params["RoleSessionName"]
-    bare_name = role["Arn"].rpartition("/")[2]
-    arn = f"arn:aws:sts::{account}:assumed-role/{bare_name}/{session_name}"
+    minted = issue_role_session(
+        ctx, role, params["RoleSessionName"], duration, session, tags, transitive, source_identity=source_identity
+    )
+    return {**assumed(minted, session), **({"SourceIdentity": source_identity} if source_identity else {})}
+
+
+def issue_role_session(
+    ctx: Context,
+    role: Mapping[str, Any],
+    name: str,
+    duration: int,
+    limits: SessionLimits,
+    tags: Mapping[str, str],
+    transitive: tuple[str, ...],
+    kind: str = "role",
+    **claims: Any,
+) -> Credential:
+    """Credentials of a role's session, for whoever was found to be allowed to have one.
+
+    :param role: ``GetRole``'s ``Role``
+    :param name: the session's name, the last part of its ARN
+    :param duration: seconds
+    :param tags: the session's tags, inherited ones included
+    :param claims: further fields of :class:`~labs.aws.gateway.credentials.Credential`
+    """
+    account, role_id = role["Arn"].split(":")[4], role["RoleId"]
     principal = Principal(
-        arn=arn,
+        arn=f"arn:aws:sts::{account}:assumed-role/{role['Arn'].rpartition('/')[2]}/{name}",
         account=account,
         type=PrincipalType.ROLE,
-        user_id=f"{role_id}:{session_name}",
+        user_id=f"{role_id}:{name}",
         role_arn=role["Arn"],
         tags=_overlay(_tags_of(role.get("Tags")), tags),
         is_service_linked_role=":role/aws-service-role/" in role["Arn"],
     )
-    minted = _mint(
+    return _mint(
         ctx,
         principal,
         duration,
-        "role",
-        session_policies=session.policies,
-        session_policy_arns=session.policy_arns,
-        source_identity=source_identity,
+        kind,
+        session_policies=limits.policies,
+        session_policy_arns=limits.policy_arns,
         session_tags=tags,
         transitive_tags=transitive,
-        role_session_name=session_name,
+        role_session_name=name,
         role_id=role_id,
+        **claims,
     )
-    result = {
+
+
+def assumed(minted: Credential, limits: SessionLimits) -> dict[str, Any]:
+    """What every AssumeRole call answers: credentials, the session's id and ARN, how full the packed space is."""
+    return {
         "Credentials": _credentials(minted),
-        "AssumedRoleUser": {"AssumedRoleId": principal.user_id, "Arn": arn},
-        **session.packed_size(),
+        "AssumedRoleUser": {"AssumedRoleId": minted.principal.user_id, "Arn": minted.principal.arn},
+        **limits.packed_size(),
     }
-    return {**result, "SourceIdentity": source_identity} if source_identity else result
+
+
+def check_duration(duration: int, role: Mapping[str, Any]) -> None:
+    """:raises AwsError: the session would be longer than the role's maximum"""
+    if duration > int(role.get("MaxSessionDuration", HOUR)):
+        raise _invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 
 
 async def _get_session_token(params: Mapping[str, Any], caller: Credential, ctx: Context) -> dict[str, Any]:
@@ -176,7 +207,7 @@ async def _get_federation_token(params: Mapping[str, Any], caller: Credential, c
     if caller.temporary:
         raise _denied("Cannot call GetFederationToken with session credentials")
     account, name = caller.principal.account, params["Name"]
-    session = await _session(params, account, ctx)
+    session = await session_limits(params, account, ctx)
     principal = Principal(
         arn=f"arn:aws:sts::{account}:federated-user/{name}",
         account=account,
@@ -257,24 +288,39 @@ _TEXTS: Mapping[str, Mapping[str, _Text]] = {
         "SourceIdentity": _Text(2, 64, _NAME),
         **_MFA,
     },
+    "AssumeRoleWithWebIdentity": {
+        "RoleArn": _Text(20, 2048, _PRINTABLE, required=True),
+        "RoleSessionName": _Text(2, 64, _NAME, required=True),
+        "WebIdentityToken": _Text(4, 20_000, required=True),
+        "ProviderId": _Text(4, 2048),
+        "Policy": _Text(1, 2048, _POLICY),
+    },
     "GetSessionToken": _MFA,
     "GetFederationToken": {"Name": _Text(2, 32, _NAME, required=True), "Policy": _Text(1, 2048, _POLICY)},
     "GetAccessKeyInfo": {"AccessKeyId": _Text(16, 128, r"[\w]*", required=True)},
     "DecodeAuthorizationMessage": {"EncodedMessage": _Text(1, MAX_ENCODED_MESSAGE, required=True)},
 }
-_MAX_DURATION = {"AssumeRole": 43_200, "GetSessionToken": 129_600, "GetFederationToken": 129_600}  # seconds
+_MAX_DURATION = {  # seconds
+    "AssumeRole": 43_200,
+    "AssumeRoleWithWebIdentity": 43_200,
+    "GetSessionToken": 129_600,
+    "GetFederationToken": 129_600,
+}
 _MAX_ITEMS = {"Tags": 50, "TransitiveTagKeys": 50, "PolicyArns": 10}
 _TAG_CHARACTER = r"[^\W]|[\s_.:/=+\-@]"  # \p{L}\p{Z}\p{N}_.:/=+\-@
 
 
-def _validate(operation: str, params: Mapping[str, Any]) -> None:
-    """Collect every violated constraint, as AWS does, into one ValidationError."""
+def validate(operation: str, params: Mapping[str, Any]) -> None:
+    """Collect every violated constraint of an STS call, as AWS does, into one ValidationError.
+
+    :raises AwsError: ValidationError
+    """
     problems = [
         problem for name, rule in _TEXTS.get(operation, {}).items() for problem in _text_problems(name, rule, params)
     ]
     if "DurationSeconds" in params and operation in _MAX_DURATION:
         problems += _duration_problems(params["DurationSeconds"], _MAX_DURATION[operation])
-    if operation in {"AssumeRole", "GetFederationToken"}:
+    if operation in {"AssumeRole", "AssumeRoleWithWebIdentity", "GetFederationToken"}:
         problems += _list_problems(params)
     if problems:
         count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
@@ -329,15 +375,21 @@ def _list_problems(params: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _problem(value: Any, name: str, constraint: str) -> str:
-    shown = "null" if value is None else f"'{value}'"
-    return f"Value {shown} at '{_camel(name)}' failed to satisfy constraint: {constraint}"
+    shown = " null" if value is None else f" '{value}'"
+    if name == "WebIdentityToken" and value is not None:
+        shown = ""  # sensitive members are never shown
+    return f"Value{shown} at '{_camel(name)}' failed to satisfy constraint: {constraint}"
 
 
 def _camel(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def _role(arn: str) -> tuple[str, str]:
+def role_of(arn: str) -> tuple[str, str]:
+    """Account and name of the role with this ARN.
+
+    :raises AwsError: ValidationError
+    """
     match = re.fullmatch(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,64})", arn, re.ASCII)
     if match is None:
         raise _invalid(f"{arn} is invalid")
@@ -378,8 +430,11 @@ def _user_duration(params: Mapping[str, Any], caller: Credential) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
-    """What a call passes into its session.  ``packed`` is a percentage, ``None`` when nothing was passed."""
+class SessionLimits:
+    """The policies and tags that a call passes into its session.
+
+    ``packed`` is a percentage, ``None`` when nothing was passed.
+    """
 
     policies: tuple[Policy, ...] | None
     policy_arns: tuple[str, ...]
@@ -390,7 +445,7 @@ class _Session:
         return {} if self.packed is None else {"PackedPolicySize": self.packed}
 
 
-async def _session(params: Mapping[str, Any], account: str, ctx: Context) -> _Session:
+async def session_limits(params: Mapping[str, Any], account: str, ctx: Context) -> SessionLimits:
     """Session policies and tags of a call, checked.
 
     :raises AwsError: MalformedPolicyDocument, PackedPolicyTooLarge, ValidationError, InvalidParameterValue
@@ -406,7 +461,7 @@ async def _session(params: Mapping[str, Any], account: str, ctx: Context) -> _Se
     for arn in arns:
         await _check_managed(arn, account, ctx)
     if text is None and not arns and not tags:
-        return _Session(policies, arns, tags, None)
+        return SessionLimits(policies, arns, tags, None)
     packed = len(zlib.compress(json.dumps([text, arns, tags]).encode(), 9))
     percent = max(1, packed * 100 // PACKED_SPACE)
     if percent > 100:
@@ -415,7 +470,7 @@ async def _session(params: Mapping[str, Any], account: str, ctx: Context) -> _Se
             f"Packed policy consumes {percent}% of allotted space, please use smaller policy.",
             400,
         )
-    return _Session(policies, arns, tags, percent)
+    return SessionLimits(policies, arns, tags, percent)
 
 
 def _parse_policy(text: str) -> dict[str, Any]:
