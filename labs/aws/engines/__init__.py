@@ -60,17 +60,15 @@ def load(name: str, backend: str | None, state: Path, address: tuple[str, int]) 
         from labs.aws.engines.remote import RemoteEngine
 
         return RemoteEngine(backend, name if name in NAMES else "remote")
-    if name == "ministack":
-        from labs.aws.engines.ministack import MiniStack
-        from labs.aws.engines.routed import RoutedEngine, served_elsewhere
+    from labs.aws.engines.routed import RoutedEngine, served_elsewhere
 
-        return RoutedEngine(MiniStack(state, address), {"moto": _moto}, served_elsewhere(name))
-    if name == "moto":
-        return _moto()
-    if name == "localstack":
-        from labs.aws.engines.localstack import LocalStack
-
-        return LocalStack(state)
+    makers: dict[str, Callable[[], Engine]] = {
+        "ministack": lambda: _ministack(state, address),
+        "moto": _moto,
+        "localstack": lambda: _localstack(state),
+    }
+    if name in makers:
+        return RoutedEngine(makers[name](), makers, served_elsewhere(name))
     raise PermanentError(f"unknown AWS engine {name!r}", f"Set LABS_AWS_ENGINE to one of {', '.join(NAMES)}.")
 
 
@@ -78,3 +76,15 @@ def _moto() -> Engine:
     from labs.aws.engines.moto import Moto
 
     return Moto()
+
+
+def _ministack(state: Path, address: tuple[str, int]) -> Engine:
+    from labs.aws.engines.ministack import MiniStack
+
+    return MiniStack(state, address)
+
+
+def _localstack(state: Path) -> Engine:
+    from labs.aws.engines.localstack import LocalStack
+
+    return LocalStack(state)
