@@ -51,7 +51,7 @@ from labs.aws.gateway.signing import Signature, authentication_error, guess_prot
 from labs.aws.gateway.unsupported import not_an_answer
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
-from labs.aws.providers import cloudtrail, delivery, oidc, s3_copy, simulation, sts, web_identity
+from labs.aws.providers import cloudtrail, oidc, s3_copy, simulation, sts, web_identity
 from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
@@ -547,8 +547,6 @@ class Gateway:
             started = time.monotonic()
             await self.reset()
             return 200, {"reset": self.engine_app.name, "seconds": round(time.monotonic() - started, 3)}
-        if (method, path) == ("POST", "/_lab/deliver"):
-            return await delivery.answer(self.policies, self.credentials, parse_qs(query))
         if method == "GET" and path == "/_lab/decisions/last":
             found = self.decisions.last_denial(parse_qs(query).get("account", [None])[0])
             if not found:
