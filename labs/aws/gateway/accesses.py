@@ -24,7 +24,7 @@ class Accesses:
             return
         entity = role_arn_of(credential.principal) or credential.principal.arn
         self._by_entity.setdefault(entity, {})[action] = when
-        if credential.session_token is None:  # sessions come and go without end
+        if credential.kind == "long-term":
             self._by_key[credential.access_key_id] = when
 
     def of(self, entity: str) -> dict[str, float]:
@@ -32,7 +32,7 @@ class Accesses:
         return self._by_entity.get(entity, {})
 
     def key(self, access_key_id: str) -> float | None:
-        """When an access key was last used."""
+        """When a long-term access key was last used."""
         return self._by_key.get(access_key_id)
 
     def clear(self) -> None:

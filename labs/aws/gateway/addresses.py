@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 
-AWS = ipaddress.ip_network("203.0.113.0/24")
-INTERNET = (ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("198.51.100.0/24"))
+AWS = ipaddress.IPv4Network("203.0.113.0/24")
+INTERNET = (ipaddress.IPv4Network("192.0.2.0/24"), ipaddress.IPv4Network("198.51.100.0/24"))
 _BY_TAIL = {str(network[0]).split(".", 1)[1].rpartition(".")[0]: network for network in (AWS, *INTERNET)}
 
 
@@ -30,16 +30,20 @@ def loopback(address: str) -> str:
 
     :raises ValueError: no address of the three documentation networks
     """
-    found = ipaddress.ip_address(address)
-    if not any(found.version == 4 and found in network for network in (AWS, *INTERNET)):
+    if not within(address, AWS, *INTERNET):
         raise ValueError(f"{address} is in none of {AWS}, {', '.join(map(str, INTERNET))}")
     return "127." + address.split(".", 1)[1]
 
 
 def on_the_internet(address: str) -> bool:
     """Whether an address stands for the internet: outside of AWS and of this machine."""
+    return within(address, *INTERNET)
+
+
+def within(address: str, *networks: ipaddress.IPv4Network) -> bool:
+    """Whether a text is an IPv4 address in one of the networks."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(found.version == 4 and found in network for network in INTERNET)
+    return found.version == 4 and any(found in network for network in networks)

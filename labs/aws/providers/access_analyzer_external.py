@@ -236,7 +236,9 @@ class _Search:
 
     def _of(self, caller: Caller) -> Access | None:
         allowed: dict[str, Context] = {}
-        for context in space.contexts(self.free):
+        for tried, context in enumerate(space.contexts(self.free)):
+            if tried * len(self.actions) * len(self.targets) > space.LIMIT:
+                raise space.TooComplex
             for action in self.actions:
                 if action not in allowed and any(self._allows(caller, action, t, context) for t in self.targets):
                     allowed[action] = context

@@ -99,7 +99,7 @@ class Reader:
         grants = tuple(acl.get("Grants") or ())
         if block.get("IgnorePublicAcls"):
             grants = tuple(grant for grant in grants if not (grant.get("Grantee") or {}).get("URI"))
-        restricted = bool(block.get("RestrictPublicBuckets")) and bool(found.document) and is_public(found.document)
+        restricted = bool(block.get("RestrictPublicBuckets")) and is_public(found.document or {})
         return _with(found, acl=grants, owner_id=(acl.get("Owner") or {}).get("ID", ""), blocked=restricted)
 
     # -- listings --------------------------------------------------------------------------------------------------

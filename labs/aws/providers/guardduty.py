@@ -6,7 +6,7 @@ Which event means what is in ``guardduty_rules``.
 
 Left out: all data sources but management events (flow logs, DNS and data events among them), attack sequences, malware
 protection, members and administrators, filters (suppression rules), publishing destinations, ``…InsideAWS`` and console
-logins.  An archived finding stays archived when its activity goes on.
+logins.  An archived finding stays archived when its activity goes on, and a list also judges what was recorded before.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.aws.engines.client import EngineClient, EngineError
-from labs.aws.gateway.addresses import AWS, on_the_internet
+from labs.aws.gateway.addresses import AWS, on_the_internet, within
 from labs.aws.gateway.calls import AwsError, ServiceCall
 from labs.aws.gateway.record import Trail
 from labs.aws.providers.guardduty_rules import CATEGORIES, HIGH, LOW, MEDIUM, History, Signal, instance_of, signals
@@ -190,7 +190,7 @@ class GuardDuty:
         return [line.strip() for line in lines if _network(line.strip())]
 
     def _set(self, asked: _Asked) -> tuple[str, dict[str, Any]]:
-        identifier = asked.params.get("ThreatIntelSetId") or asked.params.get("IpSetId")
+        identifier = str(asked.params.get("ThreatIntelSetId") or asked.params.get("IpSetId"))
         found = self._detector(asked)["sets"].get(identifier)
         if found is None:
             raise _bad("The request is rejected because the list id is not valid.")
@@ -457,8 +457,7 @@ def _organization(address: str) -> dict[str, str]:
     """Whose network it is, in the geography of ``labs.aws.gateway.addresses``."""
     if on_the_internet(address):
         return {"Asn": "-1", "AsnOrg": "Documentation network (RFC 5737)", "Isp": "internet", "Org": "internet"}
-    inside = _network(address)
-    if inside and inside.version == 4 and inside.subnet_of(AWS):
+    if within(address, AWS):
         return {"Asn": "16509", "AsnOrg": "AMAZON-02", "Isp": "Amazon.com", "Org": "Amazon.com"}
     return {"Asn": "0", "AsnOrg": "this machine", "Isp": "this machine", "Org": "this machine"}
 

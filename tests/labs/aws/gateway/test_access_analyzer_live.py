@@ -85,6 +85,31 @@ def test_block_public_access_resolves_a_public_bucket(account: AwsAccount, analy
     assert findings(account, analyzer, status="ACTIVE") == []
 
 
+def test_public_acl_is_found_until_it_is_ignored_or_taken_back(account: AwsAccount, analyzer: str) -> None:
+    s3, bucket = account.client("s3"), f"shop-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=bucket, ObjectOwnership="ObjectWriter")
+    s3.put_bucket_acl(Bucket=bucket, ACL="public-read")
+    (finding,) = findings(account, analyzer, status="ACTIVE")
+    assert (finding["principal"], finding["isPublic"]) == ({"AWS": "*"}, True)
+    assert finding["sources"] == [{"type": "BUCKET_ACL"}]
+    assert finding["action"] == ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"]
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={"IgnorePublicAcls": True})
+    assert findings(account, analyzer, status="ACTIVE") == []
+    s3.delete_public_access_block(Bucket=bucket)
+    assert len(findings(account, analyzer, status="ACTIVE")) == 1
+    s3.put_bucket_acl(Bucket=bucket, ACL="private")
+    assert findings(account, analyzer, status="ACTIVE") == []
+
+
+def test_kms_grant_to_somebody_outside_is_found(account: AwsAccount, analyzer: str) -> None:
+    kms = account.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    role = "arn:aws:iam::222233334444:role/reader"
+    kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=["Decrypt", "DescribeKey"])
+    (finding,) = findings(account, analyzer, status="ACTIVE")
+    assert (finding["principal"], finding["action"]) == ({"AWS": role}, ["kms:Decrypt", "kms:DescribeKey"])
+
+
 def test_every_kind_of_resource_is_read(account: AwsAccount, analyzer: str) -> None:
     other = "222233334444"
     share = {"Effect": "Allow", "Principal": {"AWS": other}, "Resource": "*"}

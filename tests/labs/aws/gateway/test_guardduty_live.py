@@ -165,6 +165,27 @@ def test_changes_of_policy_are_found_only_when_they_succeed(account: AwsAccount,
     assert (root["Severity"], root["Resource"]["AccessKeyDetails"]["UserType"]) == (2.0, "Root")
 
 
+def test_public_acl_and_a_stopped_trail_are_found(account: AwsAccount, detector: str) -> None:
+    s3, trails, bucket = account.client("s3"), account.client("cloudtrail"), f"shop-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=bucket, ObjectOwnership="ObjectWriter")
+    s3.put_bucket_acl(Bucket=bucket, ACL="public-read")
+    logs = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": ["s3:PutObject", "s3:GetBucketAcl"],
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=document(logs))
+    trails.create_trail(Name="audit", S3BucketName=bucket)
+    trails.start_logging(Name="audit")
+    trails.stop_logging(Name="audit")
+    found = findings(account, detector)
+    assert found["Policy:S3/BucketAnonymousAccessGranted"]["Resource"]["S3BucketDetails"][0]["Name"] == bucket
+    stopped = found["Stealth:IAMUser/CloudTrailLoggingDisabled"]
+    assert stopped["Service"]["Action"]["AwsApiCallAction"]["Api"] == "StopLogging"
+    assert "audit" in stopped["Title"]
+
+
 def test_only_what_happens_while_the_detector_is_enabled(account: AwsAccount) -> None:
     client = account.client("guardduty")
     account.client("sqs").list_queues()

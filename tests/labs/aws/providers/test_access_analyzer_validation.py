@@ -257,3 +257,17 @@ def test_json_that_is_no_policy_is_reported_without_failing(text: str) -> None:
 def test_misspelt_action_gets_a_suggestion() -> None:
     (finding,) = findings(policy(allow("s3:GetObjekt")), IDENTITY)
     assert finding["findingDetails"] == "The action s3:GetObjekt does not exist. Did you mean s3:GetObject?"
+
+
+NEWER = {"INVALID_ACTION", "INVALID_SERVICE_IN_ACTION", "INVALID_SERVICE", "INVALID_ARN_RESOURCE"}
+
+
+def test_awss_own_policies_have_no_error_of_grammar() -> None:
+    """Every tenth AWS-managed policy: what is newer than our reference apart, AWS's own documents are in order."""
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+    documents = list(json.loads(aws_managed_policies_data).values())[::10]
+    found = [one for each in documents for one in findings(json.dumps(each["Document"]), IDENTITY)]
+    wrong = {one["issueCode"] for one in found if one["findingType"] == "ERROR"} - NEWER
+    assert not wrong
+    assert sum(one["issueCode"] in NEWER for one in found) < len(documents)
