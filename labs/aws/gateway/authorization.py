@@ -18,6 +18,7 @@ __all__ = ["Check", "Lookup", "checks_for"]
 _RULES: dict[str, Callable[[Asked], Awaitable[list[Check]]]] = {
     "dynamodb": services.dynamodb,
     "ec2": ec2.checks,
+    "events": services.events,
     "iam": identity.iam,
     "kms": services.kms,
     "lambda": services.lambda_,

@@ -43,19 +43,19 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 _MAX_INFLATED = 64 << 20  # bytes of a compressed request, inflated
 _SINGLE = {"host", "content-type", "x-amz-target", "smithy-protocol", "x-amz-copy-source", "content-encoding"}
 _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?")
-_QUEUE_PATH = re.compile(r"/(?:queue/[a-z0-9-]+/)?([0-9]{12})/([A-Za-z0-9_-]{1,80}(?:\.fifo)?)/?")
+QUEUE_PATH = re.compile(r"/(?:queue/[a-z0-9-]+/)?([0-9]{12})/([A-Za-z0-9_-]{1,80}(?:\.fifo)?)/?")
 _OIDC_PATHS = {"/token", "/client/register", "/device_authorization"}
 
 _S3_ACCOUNT_HOST = re.compile(r"(?P<account>[0-9]{12})\.s3-control\.")
 _S3_BUCKET_HOST = re.compile(
-    r"(?P<bucket>.+)\.(?:"
+    r"(?P<bucket>.+?)\.(?:"
     r"s3(?:-accelerate)?(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\.(?:amazonaws\.com(?:\.cn)?|localhost\.localstack\.cloud|localhost)"
     r"|localhost)"
 )
 _S3_ACCESS_POINT_HOST = re.compile(
     r"(?P<name>[a-z0-9-]+)-(?P<account>[0-9]{12})\.s3-accesspoint(?:\.dualstack)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com"
 )
-_S3_SIGNATURE = {
+S3_SIGNATURE = {
     "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature",
     "x-amz-security-token", "x-amz-content-sha256", "x-amz-user-agent",
 }  # fmt: skip
@@ -285,7 +285,7 @@ def _understand_query(
     except Malformed as error:
         code = "InvalidParameterValue" if ec2 else "MalformedInput"
         raise AwsError(code, str(error), 400) from error
-    if service == "sqs" and "QueueUrl" not in params and _QUEUE_PATH.fullmatch(path):
+    if service == "sqs" and "QueueUrl" not in params and QUEUE_PATH.fullmatch(path):
         params = _with_queue_url(params, operation, path, headers)
     return ServiceCall(service, operation, params, protocol, region)
 
@@ -391,9 +391,11 @@ def _route_s3(
         path = f"/{point['name']}{path}"
     elif (bucket := _S3_BUCKET_HOST.fullmatch(host)) and bucket["bucket"] != "s3" and path != "/WriteGetObjectResponse":
         path = f"/{bucket['bucket']}{path}"
+    if twice := sorted(name for name, values in query.items() if len(values) > 1):
+        raise AwsError("InvalidArgument", f"The parameter {twice[0][:64]} was given more than once.", 400)
     if "X-Amz-Signature" in query:
         lifted = {name.lower(): values[0] for name, values in query.items() if name.lower().startswith("x-amz-")}
-        headers = {**{name: value for name, value in lifted.items() if name not in _S3_SIGNATURE}, **headers}
+        headers = {**{name: value for name, value in lifted.items() if name not in S3_SIGNATURE}, **headers}
     table = route_table("s3")
     match = table.match(method, path, query, headers)
     if match is None:

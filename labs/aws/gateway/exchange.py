@@ -177,17 +177,34 @@ def forwarded_scope(
 
     :param path: percent-encoded path, without a VPC endpoint's prefix
     """
-    drop = {b"authorization", b"x-amz-security-token"}
-    kept = [(name, value) for name, value in headers if name not in drop]
+    kept = [(name, value) for name, value in headers if name not in _NOT_FOR_ENGINES]
     kept.append((b"authorization", authorization(account, region, signing_name).encode()))
-    query = b"&".join(part for part in query.split(b"&") if part and not part.startswith(_PRESIGNED))
+    query = b"&".join(part for part in query.split(b"&") if part and not _about_the_signer(part))
     return {**scope, "path": unquote(path.decode("latin-1")), "raw_path": path, "query_string": query, "headers": kept}
 
 
-_PRESIGNED = tuple(
-    f"X-Amz-{name}=".encode()
-    for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature", "Security-Token")
+# What says on whose behalf an engine acts, and what an engine might take from a client as the word of a proxy.
+_NOT_FOR_ENGINES = frozenset(
+    [
+        b"authorization",
+        b"x-amz-security-token",
+        b"x-moto-account-id",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+    ]
 )
+_SIGNATURE_V2 = ("awsaccesskeyid", "signature", "expires")
+
+
+def _about_the_signer(part: bytes) -> bool:
+    """Whether a piece of a query string names a signer, or hides a header in the query, however it is spelled.
+
+    A presigned URL's headers have become headers by now.
+    """
+    name = unquote(part.partition(b"=")[0].decode("latin-1").replace("+", " ")).strip().lower()
+    return name.startswith("x-amz-") or name in _SIGNATURE_V2
 
 
 async def ask(engine: Engine, scope: dict[str, Any], receive: Receive, answer: Answer) -> None:

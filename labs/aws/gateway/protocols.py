@@ -506,7 +506,8 @@ def _xml_structure(shape: StructureShape, element: ElementTree.Element, depth: i
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """Where the members of an operation's input are in a request.  ``body``: some have no place of their own."""
+    """Where the members of an operation's input are in a request.  ``body``: some have no place of their own;
+    ``greedy``: labels that may contain slashes."""
 
     labels: tuple[tuple[str, str, Shape], ...]
     query: tuple[tuple[str, str, Shape], ...]
@@ -516,6 +517,7 @@ class Bindings:
     payload: tuple[str, Shape] | None
     body: bool
     fixed: frozenset[str]
+    greedy: frozenset[str]
 
     @property
     def streams(self) -> bool:
@@ -555,6 +557,7 @@ def bindings(service: str, operation: str) -> Bindings:
         (payload, shape.members[payload]) if payload else None,
         bool(places["body"]) and not payload,
         frozenset(pair.partition("=")[0] for pair in fixed.split("&") if pair),
+        frozenset(re.findall(r"\{([^{}]+)\+\}", model.http["requestUri"])),
     )
 
 
@@ -650,6 +653,8 @@ def _utf8(body: bytes) -> str:
 def _query_values(shape: Shape, values: list[str]) -> Any:
     if shape.type_name == "list":
         return [read_text(shape.member, value) for value in values]
+    if len(values) > 1:
+        raise Malformed("A parameter of the query string was given more than once")
     return read_text(shape, values[0])
 
 

@@ -12,9 +12,10 @@ from urllib.parse import quote
 import botocore.parsers
 
 from labs.aws.gateway import multidelete
-from labs.aws.gateway.calls import AwsError, ServiceCall, render_result
+from labs.aws.gateway.calls import QUEUE_PATH, S3_SIGNATURE, AwsError, ServiceCall, render_result
 from labs.aws.gateway.events import is_data_event, is_read_only
 from labs.aws.gateway.ownership import KeyRecord
+from labs.aws.gateway.protocols import bindings, read_form
 from labs.aws.iam import PrincipalType
 from labs.aws.models import operation_model
 
@@ -69,28 +70,103 @@ def root_user(exchange: Exchange) -> dict[str, Any]:
 
 
 def for_engine(exchange: Exchange) -> tuple[bytes, bytes, RawHeaders, bytes | None]:
-    """Path, query, headers and body for the engine; the body is ``None`` where it streams."""
-    call, content, headers = exchange.call, exchange.content, exchange.headers
+    """Path, query, headers and body for the engine; the body is ``None`` where it streams.
+
+    Engines also look at hosts and paths that the gateway does not; both are made anew from what was understood, so that
+    an engine cannot understand anything else.
+    """
+    call, content = exchange.call, exchange.content
     assert call is not None
-    if call.service == "s3" and call.params.get("Bucket"):
-        path, headers = _path_style(exchange.path, headers, str(call.params["Bucket"]).encode())
+    _check_domain_names(call)
+    headers = _plain_host(exchange.headers)
+    path = _path(call, exchange.path)
+    if call.service == "s3":
         if exchange.refused:
             content, headers = multidelete.allowed_part(call.params, exchange.refused, headers)
-        return path, exchange.query, headers, content
+        return path, exchange.query, [*headers, *_lifted(exchange.query, headers)], content
     named = call.service == "iam" and call.operation in _OF_CALLER and call.params.get("UserName")
     if named and content is not None and b"UserName=" not in content:
         content += b"&UserName=" + quote(str(named), safe="").encode()
         headers = [(n, str(len(content)).encode() if n == b"content-length" else v) for n, v in headers]
-    return exchange.path, exchange.query, headers, content
+    return path, exchange.query, headers, content
 
 
-def _path_style(path: bytes, headers: RawHeaders, bucket: bytes) -> tuple[bytes, RawHeaders]:
-    """Engines read virtual-host style each in their own way; all of them read path style."""
-    host = next((value for name, value in headers if name == b"host"), b"")
-    if not host.startswith(bucket + b"."):
-        return path, headers
-    plain = b"127.0.0.1" + (b":" + host.rpartition(b":")[2] if b":" in host else b"")
-    return b"/" + bucket + path, [(name, plain if name == b"host" else value) for name, value in headers]
+_PLAIN_HOST = re.compile(rb"(?:localhost|[0-9.]+|\[[0-9a-fA-F:]+\]|[a-zA-Z0-9-]+)(:[0-9]+)?")
+
+
+def _plain_host(headers: RawHeaders) -> RawHeaders:
+    """A name such as ``bucket.s3.localhost`` makes engines forget which service a request is for."""
+
+    def plain(host: bytes) -> bytes:
+        if _PLAIN_HOST.fullmatch(host):
+            return host
+        port = re.search(rb":[0-9]+$", host)
+        return b"127.0.0.1" + (port[0] if port else b"")
+
+    return [(name, plain(value) if name == b"host" else value) for name, value in headers]
+
+
+def _check_domain_names(call: ServiceCall) -> None:
+    """A domain of one's own must not be the name of this endpoint: the engine would give it everybody's requests.
+
+    :raises AwsError: it has no dot, or is an address
+    """
+    names: list[Any] = []
+    if call.operation == "CreateDomainName" and call.service in ("apigateway", "apigatewayv2"):
+        names = [call.params.get("domainName") or call.params.get("DomainName")]
+    if call.service == "cloudfront" and call.operation in ("CreateDistribution", "UpdateDistribution"):
+        names = list(((call.params.get("DistributionConfig") or {}).get("Aliases") or {}).get("Items") or ())
+    for name in names:
+        if _PLAIN_HOST.fullmatch(str(name).strip().encode()):
+            code = "InvalidArgument" if call.service == "cloudfront" else "BadRequestException"
+            raise AwsError(code, f"The domain name is not valid: {name}", 400)
+
+
+def _path(call: ServiceCall, path: bytes) -> bytes:
+    """S3's path from bucket and key, ``/`` where the operation is not in the path, else the path itself."""
+    if call.service == "s3" and call.params.get("Bucket") is not None:
+        key = call.params.get("Key")
+        tail = "" if key is None else "/" + quote(str(key), safe="/~-._")
+        return f"/{quote(str(call.params['Bucket']), safe='')}{tail}".encode()
+    if call.protocol in ("rest-json", "rest-xml"):
+        _check_slashes(call)
+    if call.protocol in ("json", "query", "ec2"):
+        return path if call.service == "sqs" and QUEUE_PATH.fullmatch(path.decode("latin-1")) else b"/"
+    return path
+
+
+_SLASHES_IN_LABELS = ("iot-data", "amplify")  # topics and branches
+
+
+def _check_slashes(call: ServiceCall) -> None:
+    """A slash inside a label of the path (``%2F``) belongs to an ARN: engines, which decode it, would read another path.
+
+    :raises AwsError: it is somewhere else
+    """
+    bound = bindings(call.service, call.operation)
+    for label, name, shape in bound.labels:
+        text = call.params.get(name)
+        if not isinstance(text, str) or "/" not in text or label in bound.greedy or call.service in _SLASHES_IN_LABELS:
+            continue
+        pattern = shape.metadata.get("pattern")
+        if not text.startswith("arn:") or (pattern and re.fullmatch(pattern, text) is None):
+            raise AwsError("ValidationException", f"The value at '{name}' is not valid: {text[:64]}", 400)
+
+
+def _lifted(query: bytes, headers: RawHeaders) -> RawHeaders:
+    """The headers that a presigned URL carries in its query string, as headers."""
+    form = read_form(query)
+    if "X-Amz-Signature" not in form:
+        return []
+    given = {name for name, _ in headers}
+    return [
+        (name.lower().encode(), values[0].encode())
+        for name, values in form.items()
+        if name.lower().startswith("x-amz-")
+        and not name.lower().startswith("x-amz-checksum-")  # of the empty body that was presigned
+        and name.lower() not in S3_SIGNATURE
+        and name.lower().encode() not in given
+    ]
 
 
 def from_engine(

@@ -43,8 +43,8 @@ _PRINCIPAL_TYPES = ("AWS", "Service", "Federated", "CanonicalUser")
 _PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc", "*")
 _TRUST_ACTION = re.compile(r"sts:(\*|[A-Za-z*?]+)", re.IGNORECASE)
 _PRINCIPAL = re.compile(
-    r"\d{12}|arn:[a-z0-9-]+:iam::\d{12}:(root|(user|role)/\S+)"
-    r"|arn:[a-z0-9-]+:sts::\d{12}:(assumed-role/[^/\s]+/\S+|federated-user/\S+)"
+    r"[0-9]{12}|arn:[a-z0-9-]+:iam::[0-9]{12}:(root|(user|role)/\S+)"
+    r"|arn:[a-z0-9-]+:sts::[0-9]{12}:(assumed-role/[^/\s]+/\S+|federated-user/\S+)"
     r"|arn:[a-z0-9-]+:iam::cloudfront:user/\S.*|A[A-Z]{3}[A-Z0-9]{12,}"
 )
 _SPACE_OUTSIDE_STRINGS = re.compile(r'("(?:[^"\\]|\\.?)*+(?:"|\Z))|\s+', re.DOTALL)  # linear on any text

@@ -253,7 +253,7 @@ def action_matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 
 # -- principals ------------------------------------------------------------------------------------------------------
 
-_ACCOUNT = re.compile(r"(?:arn:[^:]+:iam::)?(\d{12})(?::root)?")
+_ACCOUNT = re.compile(r"(?:arn:[^:]+:iam::)?([0-9]{12})(?::root)?")
 _SESSION_TYPES = (PrincipalType.ROLE, PrincipalType.FEDERATED)
 _EXTERNAL_TYPES = (PrincipalType.SERVICE, PrincipalType.ANONYMOUS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -130,4 +131,4 @@ def pass_role(asked: Asked, role: Any, service: str, associated: str = "") -> li
 def account_in(arn: str) -> str:
     """The account number in an ARN, "" where it has none."""
     parts = arn.split(":", 5)
-    return parts[4] if len(parts) == 6 and parts[4].isdigit() else ""
+    return parts[4] if len(parts) == 6 and re.fullmatch(r"[0-9]{12}", parts[4]) else ""

@@ -149,13 +149,18 @@ async def checks(asked: Asked) -> list[Check]:
     action, entry = action_of(prefix, RENAMED.get(f"{service}:{operation}", operation))
     context = tags_in_request(asked)
     found = [
-        await _with_tags(asked, prefix, Check(action, arn, account_in(arn), context))
+        await _with_tags(asked, prefix, Check(action, arn, account_in(arn) or _named_account(asked), context))
         for arn in _arns(asked, prefix, entry)
     ]
     names, receiver = PASSED.get((service, operation), ((), ""))
     for name in names:
         found += pass_role(asked, _deep(asked.params, name), receiver)
     return found
+
+
+def _named_account(asked: Asked) -> str:
+    """The account that an S3 Control call names, where its resource has no ARN."""
+    return asked.text("AccountId") if asked.call.service == "s3control" else ""
 
 
 def tags_in_request(asked: Asked) -> Context:
@@ -206,8 +211,8 @@ def _fill(asked: Asked, template: str) -> tuple[str, int, int]:
         nonlocal known, unknown
         name = match[1]
         if name in ("Partition", "Region", "Account"):
-            # ECR names another account's registry beside the repository.
-            account = asked.text("registryId") or asked.account
+            # ECR and S3 Control name another account beside the resource.
+            account = asked.text("registryId") or _named_account(asked) or asked.account
             return {"Partition": "aws", "Region": asked.region, "Account": account}[name]
         found = _parameter(asked, name)
         if found:

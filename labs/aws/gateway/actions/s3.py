@@ -4,6 +4,7 @@ S3"; S3 User Guide, "Required permissions for Amazon S3 API operations").
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -107,6 +108,8 @@ _WRITES_OBJECT = frozenset(["PutObject", "CopyObject", "CreateMultipartUpload", 
 async def checks(asked: Asked) -> list[Check]:
     """Every check of one S3 call, the decisive one first."""
     operation, bucket = asked.operation, asked.text("Bucket")
+    if asked.params.get("Bucket") is not None:
+        check_bucket_name(bucket, operation)
     if operation in ("ListBuckets", "ListDirectoryBuckets"):
         return [Check("s3:ListAllMyBuckets", "arn:aws:s3:::*")]
     if operation == "CreateBucket":
@@ -176,6 +179,7 @@ def _delete_objects(asked: Asked, bucket: str, owner: str) -> list[Check]:
 
 async def _copy(asked: Asked, bucket: str, owner: str, context: Context) -> list[Check]:
     source_bucket, source_key, version = copy_source(asked.get("CopySource"))
+    check_bucket_name(source_bucket, asked.operation)
     source_owner = (await asked.lookup.bucket_owner(source_bucket) if source_bucket else None) or asked.account
     source = f"arn:aws:s3:::{source_bucket}/{source_key}"
     read: Context = {"s3:ResourceAccount": source_owner, **({"s3:versionid": version} if version else {})}
@@ -187,6 +191,32 @@ async def _copy(asked: Asked, bucket: str, owner: str, context: Context) -> list
         Check("s3:GetObjectVersion" if version else "s3:GetObject", source, source_owner, read),
     ]
     return found + _beside_a_write(asked, target, owner, context)
+
+
+# S3 User Guide, "General purpose bucket naming rules".
+_BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# Names whose paths engines keep for themselves.  Bucket names are global, so that each of these is somebody else's.
+_TAKEN = frozenset(
+    "health iceberg latest login logout moto-api oauth2 restapis saml2 v20180820 environments webtoken clitoken restapi"
+    " metrics key-value-stores".split()
+)
+
+
+def check_bucket_name(bucket: str, operation: str) -> None:
+    """Refuse a name that no bucket of the caller's can have.
+
+    :raises AwsError: ``InvalidBucketName``; ``BucketAlreadyExists`` or ``AccessDenied`` for a bucket of somebody else;
+        ``NotImplemented`` for access points
+    """
+    if bucket.startswith("arn:") or bucket.endswith("-s3alias"):
+        raise AwsError("NotImplemented", "Access points are not offered by this endpoint.", 501)
+    if _BUCKET_NAME.fullmatch(bucket) is None:
+        raise AwsError("InvalidBucketName", "The specified bucket is not valid.", 400)
+    if bucket in _TAKEN and operation == "CreateBucket":
+        text = "The requested bucket name is not available. The bucket namespace is shared by all users of the system."
+        raise AwsError("BucketAlreadyExists", f"{text} Please select a different name and try again.", 409)
+    if bucket in _TAKEN:
+        raise AwsError("AccessDenied", "Access Denied", 403)
 
 
 def copy_source(value: Any) -> tuple[str, str, str]:

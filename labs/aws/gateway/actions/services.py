@@ -24,6 +24,11 @@ from labs.aws.gateway.calls import AwsError
 _UUID = re.compile(r"(mrk-)?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 
 
+_QUEUE_URL = re.compile(
+    r"(?:(?:https?://[A-Za-z0-9.:\[\]_-]+)?/?(?:queue/[a-z0-9-]+/)?(?P<owner>[0-9]{12})/)?(?P<name>[A-Za-z0-9_.-]{1,80})/?"
+)
+
+
 async def sqs(asked: Asked) -> list[Check]:
     """A queue by its URL; batches need the single form's action."""
     operation = asked.operation.removesuffix("Batch")
@@ -33,11 +38,10 @@ async def sqs(asked: Asked) -> list[Check]:
         return [Check(action, "*", asked.account)]
     url = asked.text("QueueUrl")
     if url:
-        parts = url.rstrip("/").split("/")
-        owner, name = (
-            (parts[-2], parts[-1]) if len(parts) > 1 and re.fullmatch(r"\d{12}", parts[-2]) else ("", parts[-1])
-        )
-        arn = asked.arn("sqs", name, owner or None)
+        found_url = _QUEUE_URL.fullmatch(url)
+        if found_url is None:  # an engine might find another queue in it than we do
+            raise AwsError("InvalidAddress", f"The address {url[:256]} is not valid for this endpoint.", 404)
+        arn = asked.arn("sqs", found_url["name"], found_url["owner"])
     else:
         source = asked.text("SourceArn", "TaskHandle")
         arn = (
@@ -213,16 +217,61 @@ async def secretsmanager(asked: Asked) -> list[Check]:
         arn = asked.arn("secretsmanager", f"secret:{asked.text('Name')}-??????")
         tagging = [Check("secretsmanager:TagResource", arn, asked.account, context)] if asked.get("Tags") else []
         return [Check(action, arn, asked.account, context), *tagging]
+    if asked.operation == "BatchGetSecretValue":
+        return await _secrets(asked, context)
     name = asked.text("SecretId")
     if not name:
         return [Check(action, "*", asked.account, context)]
+    return await _secret(asked, action, name, context)
+
+
+async def _secret(asked: Asked, action: str, name: str, context: Context) -> list[Check]:
+    """One secret, and the customer's KMS key that encrypts it (Secrets Manager User Guide, "Secret encryption and
+    decryption in AWS Secrets Manager")."""
     owner = account_in(name) or asked.account
     answer = await asked.ask("secretsmanager", "DescribeSecret", account=owner, region=asked.region, SecretId=name)
     arn = str(answer.get("ARN") or (name if name.startswith("arn:") else asked.arn("secretsmanager", f"secret:{name}")))
     if answer:
         context["secretsmanager:SecretId"] = arn
         context.update(resource_tags(answer.get("Tags"), "secretsmanager"))
-    return [Check(action, arn, owner, context)]
+    found = [Check(action, arn, owner, context)]
+    key = str(answer.get("KmsKeyId") or "")
+    if key and "alias/aws/" not in key and asked.operation in _USES_SECRET_KEY:
+        key_arn = key if key.startswith("arn:") and ":key/" in key else await _key(asked, key)
+        via: Context = {
+            "kms:ViaService": f"secretsmanager.{asked.region}.amazonaws.com",
+            "kms:CallerAccount": asked.account,
+            "kms:EncryptionContext:SecretARN": arn,
+            "kms:EncryptionContextKeys": ("SecretARN", "SecretVersionId"),
+            "aws:ViaAWSService": "true",
+            "aws:CalledVia": ("secretsmanager.amazonaws.com",),
+        }
+        found += [
+            Check(f"kms:{name}", key_arn, account_in(key_arn) or owner, via) for name in _USES_SECRET_KEY[asked.operation]
+        ]
+    return found
+
+
+_USES_SECRET_KEY = {
+    "GetSecretValue": ("Decrypt",),
+    "BatchGetSecretValue": ("Decrypt",),
+    "PutSecretValue": ("GenerateDataKey", "Decrypt"),
+}
+
+
+async def _secrets(asked: Asked, context: Context) -> list[Check]:
+    """BatchGetSecretValue also needs ``GetSecretValue`` on each secret, and ``ListSecrets`` with filters (Secrets
+    Manager API Reference, "BatchGetSecretValue").  One denied secret fails the call here; AWS fails that secret alone.
+    """
+    found = [Check("secretsmanager:BatchGetSecretValue", "*", asked.account, context)]
+    names = list(asked.get("SecretIdList") or ())
+    if asked.get("Filters"):
+        found.append(Check("secretsmanager:ListSecrets", "*", asked.account, context))
+        listed = await asked.ask("secretsmanager", "ListSecrets", region=asked.region, Filters=asked.get("Filters"))
+        names += [str(entry["ARN"]) for entry in listed.get("SecretList", ())]
+    for name in names:
+        found += await _secret(asked, "secretsmanager:GetSecretValue", str(name), dict(context))
+    return found
 
 
 _ITEM_ACTIONS = {
@@ -463,6 +512,23 @@ async def logs(asked: Asked) -> list[Check]:
         )
         context.update(resource_tags(answer.get("tags"), "logs"))
     return [Check(action, arn, owner, context)]
+
+
+async def events(asked: Asked) -> list[Check]:
+    """PutEvents is checked bus by bus ("Actions, resources, and condition keys for Amazon EventBridge")."""
+    if asked.operation != "PutEvents":
+        return await generic.checks(asked)
+    found = []
+    for entry in asked.get("Entries") or []:
+        bus = str(entry.get("EventBusName") or "default")
+        arn = bus if bus.startswith("arn:") else asked.arn("events", f"event-bus/{bus}")
+        context: Context = {
+            key: str(entry[name])
+            for name, key in (("Source", "events:source"), ("DetailType", "events:detail-type"))
+            if entry.get(name)
+        }
+        found.append(Check("events:PutEvents", arn, account_in(arn) or asked.account, context))
+    return found or [Check("events:PutEvents", asked.arn("events", "event-bus/default"), asked.account)]
 
 
 async def ssm(asked: Asked) -> list[Check]:

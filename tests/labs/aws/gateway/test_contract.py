@@ -312,7 +312,7 @@ def test_second_listener_refuses_shorthands_and_the_labs_own_api(engine_gateway:
     assert refusal(inside.client_as("sts", "test", "test").get_caller_identity)[0] == "InvalidClientTokenId"
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{engine_gateway.pods_endpoint}/_lab/health")
-    assert caught.value.code in (403, 404)
+    assert caught.value.code in (400, 403, 404)  # to this listener it is the name of a bucket, and not a good one
 
 
 def test_malformed_policy_is_refused_with_the_reason(account: AwsAccount) -> None:
