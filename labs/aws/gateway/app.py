@@ -300,6 +300,7 @@ class Gateway:
         await self._authorise(exchange)
         check_documents(call)
         await self._block_public_policy(exchange)
+        self._keep_key_policy(exchange)
         provider = PROVIDERS.get((call.service, call.operation)) or PROVIDERS.get((call.service, "*"))
         if call.operation in s3_copy.COPIES and call.service == "s3" and exchange.checks[1].resource_account not in (
             "", exchange.account,
@@ -432,6 +433,19 @@ class Gateway:
                 " setting in S3 Block Public Access.",
                 403,
             )
+
+    def _keep_key_policy(self, exchange: Exchange) -> None:
+        """KMS refuses a key policy that its author could not change again, unless told that this is meant."""
+        call, credential = exchange.call, exchange.credential
+        assert call is not None
+        if call.service != "kms" or call.operation not in ("PutKeyPolicy", "CreateKey"):
+            return
+        if not call.params.get("Policy") or call.params.get("BypassPolicyLockoutSafetyCheck") or credential is None:
+            return
+        key = exchange.checks[0].resource if exchange.checks else "*"
+        if not self.authorizer.keeps_control(call, credential, key):
+            text = "The new key policy will not allow you to update the key policy in the future."
+            raise AwsError("MalformedPolicyDocumentException", text, 400)
 
     async def _forward(self, exchange: Exchange, send: Send) -> None:
         call = exchange.call

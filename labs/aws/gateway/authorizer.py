@@ -167,6 +167,18 @@ class Authorizer:
                 break
         return decisions, checks
 
+    def keeps_control(self, call: ServiceCall, credential: Credential, key: str) -> bool:
+        """Whether a new key policy lets its author change it again (AWS KMS API Reference, "PutKeyPolicy",
+        BypassPolicyLockoutSafetyCheck); what the author's own account allows is not looked at."""
+        principal = credential.principal
+        action = "kms:PutKeyPolicy"
+        policies = PolicySet(
+            identity=(ROOT_OF_FEDERATED_USER,),
+            resource=Policy(document(call.params["Policy"]), name="key policy"),
+            resource_must_allow=True,
+        )
+        return evaluate(Request(principal, action, key), policies).allowed
+
     async def _decide_one(
         self, check: Check, principal: Principal, policies: PolicySet, common: Mapping[str, Any], account: str
     ) -> Decision:

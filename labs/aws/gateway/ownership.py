@@ -1,5 +1,5 @@
-"""What no AWS API of an engine can tell the gateway: who owns an access key, which account owns a bucket, and the policy
-of a VPC endpoint."""
+"""What no AWS API of an engine can tell the gateway: who owns an access key, which account owns a bucket, and the
+policy of a VPC endpoint."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ _SLASHES_IN_LABELS = ("iot-data", "amplify")  # topics and branches
 
 
 def _check_slashes(call: ServiceCall) -> None:
-    """A slash inside a label of the path (``%2F``) belongs to an ARN: engines, which decode it, would read another path.
+    """A slash inside a label of the path (``%2F``) belongs to an ARN: engines decode it and would read another path.
 
     :raises AwsError: it is somewhere else
     """
@@ -217,20 +217,20 @@ FULL_ENDPOINT_POLICY = (
 
 
 def _with_endpoint_policies(exchange: Exchange, result: dict[str, Any]) -> dict[str, Any]:
-    """Keep the policies of VPC endpoints, which engines take and forget, and show them ("Control access to VPC endpoints
-    using endpoint policies")."""
+    """Keep the policies of VPC endpoints, which engines take and forget, and show them ("Control access to VPC
+    endpoints using endpoint policies")."""
     call, ownership = exchange.call, exchange.gateway.ownership
     assert call is not None
-    if call.operation == "CreateVpcEndpoint" and call.params.get("PolicyDocument"):
-        ownership.set_endpoint_policy(result["VpcEndpoint"]["VpcEndpointId"], call.params["PolicyDocument"])
-    if call.operation == "ModifyVpcEndpoint":
-        if call.params.get("PolicyDocument") or call.params.get("ResetPolicy"):
-            document = "" if call.params.get("ResetPolicy") else call.params["PolicyDocument"]
-            ownership.set_endpoint_policy(call.params["VpcEndpointId"], document)
+    document = "" if call.params.get("ResetPolicy") else str(call.params.get("PolicyDocument") or "")
+    if call.operation == "CreateVpcEndpoint" and document:
+        ownership.set_endpoint_policy(result["VpcEndpoint"]["VpcEndpointId"], document)
+    if call.operation == "ModifyVpcEndpoint" and (document or call.params.get("ResetPolicy")):
+        ownership.set_endpoint_policy(call.params["VpcEndpointId"], document)
     if call.operation == "DeleteVpcEndpoints":
         for identifier in call.params.get("VpcEndpointIds") or ():
             ownership.set_endpoint_policy(identifier, "")
-    for endpoint in [*(result.get("VpcEndpoints") or ()), *([result["VpcEndpoint"]] if "VpcEndpoint" in result else ())]:
+    shown = [*(result.get("VpcEndpoints") or ()), result.get("VpcEndpoint")]
+    for endpoint in filter(None, shown):
         endpoint["PolicyDocument"] = ownership.endpoint_policy(endpoint["VpcEndpointId"]) or FULL_ENDPOINT_POLICY
     return result
 

@@ -24,7 +24,7 @@ LIMITS = {
     "role": 10240,
     "trust": 2048,
     "session": 2048,
-    "scp": 5120,
+    "scp": 10240,  # since May 2026 ("AWS Organizations increased SCP quotas", What's New with AWS)
     "rcp": 5120,
     "resource": 20480,
 }

@@ -42,7 +42,7 @@ _ALLOW_ALL_RCP = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
 }
-_MAX_ATTACHED = {SCP: 5, RCP: 5}
+_MAX_ATTACHED = {SCP: 10, RCP: 5}  # "Quotas for AWS Organizations", in November 2026
 _MEMBER_OPERATIONS = frozenset(["DescribeOrganization"])
 
 
@@ -441,7 +441,7 @@ class Organizations:
             else:
                 json.loads(content)
         except MalformedPolicy as problem:
-            raise _error("MalformedPolicyDocumentException", problem.message) from problem
+            raise _error(problem.code, problem.message) from problem
         except ValueError as problem:
             raise _error(
                 "MalformedPolicyDocumentException", "The provided policy document is not valid JSON."

@@ -16,8 +16,8 @@ Context = dict[str, str | tuple[str, ...]]
 class Check:
     """One thing that must be allowed.  ``resource_account`` owns the resource ("" = unknown, the caller's).
 
-    A call such as S3's DeleteObjects is carried out in parts: ``part`` is the index of the one that this check is about,
-    and a denial then fails that part alone.  ``None``: a denial fails the call.
+    A call such as S3's DeleteObjects is carried out in parts: ``part`` is the index of the one that this check is
+    about, and a denial then fails that part alone.  ``None``: a denial fails the call.
     """
 
     action: str

@@ -197,8 +197,7 @@ async def _copy(asked: Asked, bucket: str, owner: str, context: Context) -> list
 _BUCKET_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # Names whose paths engines keep for themselves.  Bucket names are global, so that each of these is somebody else's.
 _TAKEN = frozenset(
-    "health iceberg latest login logout moto-api oauth2 restapis saml2 v20180820 environments webtoken clitoken restapi"
-    " metrics key-value-stores".split()
+    ["health", "iceberg", "latest", "login", "logout", "moto-api", "oauth2", "restapis", "saml2", "v20180820"]
 )
 
 

@@ -246,9 +246,8 @@ async def _secret(asked: Asked, action: str, name: str, context: Context) -> lis
             "aws:ViaAWSService": "true",
             "aws:CalledVia": ("secretsmanager.amazonaws.com",),
         }
-        found += [
-            Check(f"kms:{name}", key_arn, account_in(key_arn) or owner, via) for name in _USES_SECRET_KEY[asked.operation]
-        ]
+        for needed in _USES_SECRET_KEY[asked.operation]:
+            found.append(Check(f"kms:{needed}", key_arn, account_in(key_arn) or owner, via))
     return found
 
 

@@ -15,6 +15,7 @@ import json
 import random
 import zipfile
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from botocore.exceptions import ClientError
@@ -199,7 +200,7 @@ class Situation:
     def make_bucket(self) -> None:
         s3 = self.owner.client("s3")
         s3.create_bucket(Bucket=f"b-{self.u}")
-        tagging = {"Tagging": "&".join(f"{k}={v}" for k, v in self.case["otags"].items())} if "otags" in self.case else {}
+        tagging = {"Tagging": urlencode(self.case["otags"])} if "otags" in self.case else {}
         s3.put_object(Bucket=f"b-{self.u}", Key=self.case.get("key", "k"), Body=b"x", **tagging)
         if "rpol" in self.case:
             s3.put_bucket_policy(Bucket=f"b-{self.u}", Policy=self.text(self.case["rpol"]))
@@ -354,8 +355,8 @@ class Situation:
                     organizations.enable_policy_type(RootId=root["Id"], PolicyType=kind)
                 self.attach(organizations, kind, where[on], self.case[name])
         if "ou" in self.case:
-            unit = organizations.create_organizational_unit(ParentId=root["Id"], Name=self.u)["OrganizationalUnit"]["Id"]
-            self.names["OU"] = unit
+            made = organizations.create_organizational_unit(ParentId=root["Id"], Name=self.u)
+            self.names["OU"] = unit = made["OrganizationalUnit"]["Id"]
             organizations.move_account(
                 AccountId=self.caller.account, SourceParentId=root["Id"], DestinationParentId=unit
             )

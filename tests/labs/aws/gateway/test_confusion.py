@@ -96,7 +96,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(gateway: Any) -> Iterator[World]:
-    yield World(gateway, gateway.account(f"{time.time_ns() % 10**12:012d}"))
+    return World(gateway, gateway.account(f"{time.time_ns() % 10**12:012d}"))
 
 
 @pytest.mark.parametrize("path", ENGINE_PATHS)
@@ -157,7 +157,7 @@ def test_virtual_host_style_is_judged_by_the_same_bucket(world: World, style: st
     assert world.send(world.reader, "GET", "/open/x", host=host) == (200, b"open/x")
     assert world.send(world.reader, "GET", "/secret/x", host=host)[0] == 403
     status, answer = world.send(world.reader, "GET", f"/{world.bucket}/secret/x", host=f"other-bucket.{host}")
-    assert (status, b"secret/x" == answer) in ((404, False), (403, False), (400, False))
+    assert (status, answer == b"secret/x") in ((404, False), (403, False), (400, False))
 
 
 @pytest.mark.parametrize("source", ["/{b}/secret/x", "{b}/%73ecret/x", "//{b}/secret/x", "{b}/secret/x?versionId=null"])
@@ -209,7 +209,7 @@ def test_the_service_is_the_one_in_the_signature(world: World, service: str, bod
     assert b"<Users>" not in answer
 
 
-@pytest.mark.parametrize("label", ["f%2Fpolicy", "f%2fpolicy", "arn%3Aaws%3Alambda%3Aus-east-1%3A1%3Afunction%3Af%2Fpolicy"])
+@pytest.mark.parametrize("label", ["f%2Fpolicy", "f%2fpolicy", "arn%3Aaws%3Alambda%3Aus-east-1%3A1%3Afunction%3Af%2Fx"])
 def test_an_encoded_slash_does_not_lead_to_another_operation(world: World, label: str) -> None:
     reader = world.user({"Effect": "Allow", "Action": "lambda:GetFunction", "Resource": "*"})
     status, answer = world.send(reader, "GET", f"/2015-03-31/functions/{label}", service="lambda")
@@ -266,7 +266,8 @@ def test_nobody_takes_over_the_endpoints_own_name(gateway: Any, new_account: Any
         ("glue", "get_databases", {}), ("redshift", "describe_clusters", {}), ("iot", "list_things", {}),
         ("batch", "describe_job_queues", {}), ("ce", "list_cost_category_definitions", {}),
         ("bedrock", "list_foundation_models", {}), ("macie2", "get_macie_session", {}),
-        ("workspaces", "describe_workspaces", {}), ("lightsail", "get_instances", {}), ("apigateway", "get_rest_apis", {}),
+        ("workspaces", "describe_workspaces", {}), ("lightsail", "get_instances", {}),
+        ("apigateway", "get_rest_apis", {}),
     ],
 )  # fmt: skip
 def test_what_the_authoriser_has_no_rule_for_is_denied_by_default(

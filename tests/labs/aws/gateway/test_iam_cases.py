@@ -1,7 +1,7 @@
 """AWS's verdicts for whole situations, asked live: policies are attached through the API, then the call is made.
 
-``iam_cases.json`` is a set that was given; ``iam_cases_documented.json`` was written from AWS's documentation, whose page
-each case names, and never from what the evaluator says.
+``iam_cases.json`` is a set that was given; ``iam_cases_documented.json`` was written from AWS's documentation, whose
+page each case names, and never from what the evaluator says.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def test_organizations_refuse_what_their_policy_types_lack(kind: str, statement:
         ("trust", "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048"),
         ("session", "ValidationError", "less than or equal to 2048"),
         ("resource", "PolicyTooLarge", "Policy exceeds the maximum allowed document size."),
-        ("scp", "ConstraintViolationException", "maximum policy size: 5120"),
+        ("scp", "ConstraintViolationException", "maximum policy size: 10240"),
         ("rcp", "ConstraintViolationException", "maximum policy size: 5120"),
     ],
 )
