@@ -14,17 +14,15 @@ pods access to AWS services" and "IAM roles for service accounts" (Amazon EKS Us
 from __future__ import annotations
 
 import hashlib
-import json
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 from labs.aws import jwt
+from labs.aws.serving import Serving, answer
 from labs.errors import PermanentError, TemporaryError
 
 AUDIENCE = "sts.amazonaws.com"  # of tokens for AssumeRoleWithWebIdentity
@@ -46,8 +44,7 @@ class Issuer:
         self._key = jwt.new_key()
         self.key_id = uuid.uuid4().hex
         self.answers = True  # False: the key set cannot be had, as in an outage
-        self._server: ThreadingHTTPServer | None = None
-        self._thread: threading.Thread | None = None
+        self._serving = Serving(self)
 
     @property
     def host(self) -> str:
@@ -60,35 +57,18 @@ class Issuer:
 
         :raises PermanentError: it was not started
         """
-        if self._server is None:
+        if not self._serving.url:
             raise PermanentError(f"The issuer {self.url} is not running.", "Start it first.")
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self._serving.url
 
     def start(self) -> Issuer:
         """Answer on a free loopback port; a second call changes nothing."""
-        if self._server is None:
-            issuer = self
-
-            class Handler(_Documents):
-                documents = issuer
-
-            self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-            self._thread = threading.Thread(
-                target=self._server.serve_forever,
-                kwargs={"poll_interval": 0.05},
-                name=f"issuer {self.host}",
-                daemon=True,
-            )
-            self._thread.start()
+        self._serving.start()
         return self
 
     def stop(self) -> None:
         """Stop answering; a second call changes nothing."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join(timeout=5)
-            self._server = self._thread = None
+        self._serving.stop()
 
     def __enter__(self) -> Any:
         return self.start()
@@ -96,13 +76,22 @@ class Issuer:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def announce(self, endpoint: str, account: str) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The public documents over HTTP (ASGI)."""
+        if scope["type"] == "http":
+            found = self.documents(scope["path"]) if scope["method"] == "GET" else None
+            await answer(send, 200 if found else 404, found or {"error": "not found"})
+
+    def announce(self, endpoint: str, account: str, cluster: str = "") -> None:
         """Tell the AWS endpoint where this issuer answers, for roles of ``account``.
 
         :param endpoint: the gateway's host listener
+        :param cluster: name of the EKS cluster whose issuer this is, "" for none
         :raises TemporaryError: the gateway does not answer
         """
-        query = urllib.parse.urlencode({"account": account, "issuer": self.url, "location": self.location})
+        query = urllib.parse.urlencode(
+            {"account": account, "issuer": self.url, "location": self.location, "cluster": cluster}
+        )
         request = urllib.request.Request(f"{endpoint}/_lab/issuers?{query}", method="POST", data=b"")
         try:
             with urllib.request.urlopen(request, timeout=5):
@@ -238,21 +227,3 @@ def number_of(name: str) -> str:
 
 def _uid(*parts: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(parts)))
-
-
-class _Documents(BaseHTTPRequestHandler):
-    """The issuer's public documents over HTTP."""
-
-    documents: Issuer
-
-    def do_GET(self) -> None:
-        found = self.documents.documents(self.path)
-        body = json.dumps(found if found is not None else {"error": "not found"}).encode()
-        self.send_response(200 if found is not None else 404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing is logged: what was fetched shows in the caller's answer."""

@@ -51,7 +51,7 @@ from labs.aws.gateway.signing import Signature, authentication_error, guess_prot
 from labs.aws.gateway.unsupported import not_an_answer
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
-from labs.aws.providers import cloudtrail, oidc, s3_copy, simulation, sts, web_identity
+from labs.aws.providers import cloudtrail, instances, oidc, pod_identity, s3_copy, simulation, sts, web_identity
 from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
@@ -155,6 +155,7 @@ class Gateway:
         self.organizations = Organizations(state / "organizations.json", fresh)
         self.oidc_providers = oidc.OpenIDConnectProviders(state / "oidc_providers.json", fresh)
         self.issuer_keys = web_identity.IssuerKeys()
+        self.metadata_options = instances.MetadataOptions()
         self.policies = Policies(self.client)
         self.authorizer = Authorizer(self.client, self.policies, self.ownership, self.organizations)
         self.trail = Trail(state / "trail.sqlite", fresh)
@@ -196,6 +197,7 @@ class Gateway:
         self.organizations.clear()
         self.oidc_providers.clear()
         self.issuer_keys.clear()
+        self.metadata_options.clear()
         self.trail.clear()
         self.decisions.clear()
         self.accesses.clear()
@@ -574,8 +576,12 @@ class Gateway:
             return 200, _decision_answer(request_id, *kept)
         if (method, path) == ("POST", "/_lab/issuers"):
             given = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
-            self.issuer_keys.route(given.get("account", ""), given.get("issuer", ""), given.get("location", ""))
+            names = ("account", "issuer", "location", "cluster")
+            self.issuer_keys.route(*(given.get(name, "") for name in names))
             return 200, given
+        if path.startswith("/_lab/instances/"):
+            given = {name: values[0] for name, values in parse_qs(query).items()}
+            return await instances.lab_request(self, method, path, given)
         return 404, {"error": f"unknown path {path}; see GET /_lab/health, POST /_lab/reset, GET /_lab/decisions/last"}
 
 
@@ -696,6 +702,13 @@ PROVIDERS: dict[tuple[str, str], Provider] = {
     **{("iam", operation): _oidc for operation in oidc.OPERATIONS},
     ("organizations", "*"): _organizations,
     ("cloudtrail", "LookupEvents"): _lookup_events,
+    ("ec2", "RunInstances"): instances.run_instances,
+    ("ec2", "DescribeInstances"): instances.describe_instances,
+    ("ec2", "ModifyInstanceMetadataOptions"): instances.modify,
+    ("eks", "CreatePodIdentityAssociation"): pod_identity.create,
+    ("eks", "UpdatePodIdentityAssociation"): pod_identity.update,
+    ("eks", "DescribeCluster"): pod_identity.describe_cluster,
+    ("eks-auth", "AssumeRoleForPodIdentity"): pod_identity.assume_role_for_pod,
     ("iam", "SimulatePrincipalPolicy"): _simulate,
     ("iam", "SimulateCustomPolicy"): _simulate,
     ("iam", rewriting.ROOT_USER): _root_user,

@@ -94,11 +94,13 @@ class IssuerKeys:
     def __init__(self) -> None:
         self._routes: dict[tuple[str, str], str] = {}
         self._kept: dict[tuple[str, str], tuple[float, list[Mapping[str, Any]]]] = {}
+        self._clusters: dict[tuple[str, str], str] = {}
 
-    def route(self, account: str, issuer: str, location: str) -> None:
+    def route(self, account: str, issuer: str, location: str, cluster: str = "") -> None:
         """From now on ``issuer`` answers at ``location`` (``http://127.0.0.1:PORT``) for roles of ``account``.
 
         :param location: "" forgets the route
+        :param cluster: name of the EKS cluster whose service-account issuer this is
         :raises AwsError: not a loopback address
         """
         self._kept.pop((account, issuer), None)
@@ -108,10 +110,17 @@ class IssuerKeys:
             raise AwsError("InvalidInput", f"An issuer answers on loopback, not at {location}.", 400)
         else:
             self._routes[account, issuer] = location.rstrip("/")
+            if cluster:
+                self._clusters[account, cluster] = issuer
+
+    def of_cluster(self, account: str, cluster: str) -> str:
+        """The issuer of a cluster's service-account tokens, "" when none was announced."""
+        return self._clusters.get((account, cluster), "")
 
     def clear(self) -> None:
         """Forget routes and keys."""
         self._routes.clear()
+        self._clusters.clear()
         self._kept.clear()
 
     async def find(self, account: str, issuer: str, key_id: str) -> list[Mapping[str, Any]]:
@@ -163,8 +172,8 @@ async def authenticate(
         raise _invalid(f"No OpenIDConnect provider found in your account for {issuer}")
     arn, record = provider
     audience, authorized_party = _audience(token.claims, record["client_ids"])
-    _check_times(token.claims, now)
-    await _check_signature(token, account, issuer, keys)
+    check_times(token.claims, now)
+    await check_signature(token, account, issuer, keys)
     subject = _text(token.claims, "sub")
     tags, transitive = _session_tags(token.claims)
     source_identity = token.claims.get(_SOURCE_IDENTITY, "")
@@ -241,7 +250,8 @@ def _audience(claims: Mapping[str, Any], client_ids: list[str]) -> tuple[str, st
     return (audiences[0] if authorized_party else known[0]), authorized_party
 
 
-def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
+def check_times(claims: Mapping[str, Any], now: datetime) -> None:
+    """:raises AwsError: ExpiredTokenException, or InvalidIdentityToken for a missing or future time"""
     seconds = int(now.timestamp())
     times = {name: claims.get(name) for name in ("exp", "iat", "nbf")}
     for name, value in times.items():
@@ -259,7 +269,8 @@ def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
         raise _invalid("The identity token is not valid yet: its iat or nbf lies in the future.")
 
 
-async def _check_signature(token: jwt.Token, account: str, issuer: str, keys: IssuerKeys) -> None:
+async def check_signature(token: jwt.Token, account: str, issuer: str, keys: IssuerKeys) -> None:
+    """:raises AwsError: the issuer has no such key, cannot be asked, or did not sign this token"""
     found = await keys.find(account, issuer, token.key_id)
     if not found:
         raise _no_key()
