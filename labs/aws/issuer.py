@@ -41,10 +41,17 @@ class Issuer:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._key = jwt.new_key()
+        self._made: jwt.PrivateKey | None = None
         self.key_id = uuid.uuid4().hex
         self.answers = True  # False: the key set cannot be had, as in an outage
         self._serving = Serving(self)
+
+    @property
+    def _key(self) -> jwt.PrivateKey:
+        """The signing key, made when it is first needed: that takes up to half a second."""
+        if self._made is None:
+            self._made = jwt.new_key()
+        return self._made
 
     @property
     def host(self) -> str:
@@ -115,7 +122,7 @@ class Issuer:
 
     def rotate(self) -> None:
         """A new signing key; tokens signed with the old one are worth nothing from now on."""
-        self._key = jwt.new_key()
+        self._made = None
         self.key_id = uuid.uuid4().hex
 
     def mint(self, subject: str, audience: str | list[str] = AUDIENCE, **claims: Any) -> str:
@@ -138,7 +145,12 @@ class ClusterIssuer(Issuer):
     lifetime = 86_400  # what EKS projects into pods
 
     def __init__(self, identifier: str, region: str = "us-east-1") -> None:
-        super().__init__(f"https://oidc.eks.{region}.amazonaws.com/id/{identifier.upper()}")
+        super().__init__(self.url_of(identifier, region))
+
+    @staticmethod
+    def url_of(identifier: str, region: str = "us-east-1") -> str:
+        """The URL of a cluster's issuer."""
+        return f"https://oidc.eks.{region}.amazonaws.com/id/{identifier.upper()}"
 
     def service_account_token(
         self, namespace: str, name: str, *, pod: str = "", audience: str = AUDIENCE, **claims: Any

@@ -60,6 +60,13 @@ class Lab:
         """
         raise PermanentError(f"lab {self.id} has nobody called {who!r}")
 
+    def run(self, aws: AwsAccount, values: Values, program: str, **options: Any) -> Any:
+        """Run one of the lab's own programs, such as a pod or a CI job, and give back what it printed or made.
+
+        :raises PermanentError: the lab has no such program
+        """
+        raise PermanentError(f"lab {self.id} has no program {program!r}")
+
 
 class Session:
     """One learner's hold on a lab: what a notebook gets from ``lab("b1")``."""
@@ -112,6 +119,10 @@ class Session:
             return error
         print("allowed")
         return None
+
+    def run(self, program: str, **options: Any) -> Any:
+        """Run one of the lab's own programs (``session.run("pod", …)``); what it printed, or made."""
+        return self.lab.run(self.aws, self.values, program, **options)
 
     def client(self, service: str, as_: str | None = None, region: str | None = None) -> Any:
         """A boto3 client of the account's administrator, or of one of the lab's people (``as_="alice"``)."""

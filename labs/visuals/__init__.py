@@ -10,14 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labs.visuals.path_of_credentials import CredentialPath, credential_path
     from labs.visuals.picture import PolicyEvaluation, explain, policy_evaluation
     from labs.visuals.workbench import WhatIf, what_if
 
-__all__ = ["PolicyEvaluation", "WhatIf", "explain", "policy_evaluation", "what_if"]
+__all__ = ["CredentialPath", "PolicyEvaluation", "WhatIf", "credential_path", "explain", "policy_evaluation", "what_if"]
 
 _WHERE = {
+    "CredentialPath": "labs.visuals.path_of_credentials",
     "PolicyEvaluation": "labs.visuals.picture",
     "WhatIf": "labs.visuals.workbench",
+    "credential_path": "labs.visuals.path_of_credentials",
     "explain": "labs.visuals.picture",
     "policy_evaluation": "labs.visuals.picture",
     "what_if": "labs.visuals.workbench",

@@ -1,0 +1,115 @@
+"""The learner's steps, carried out one by one in the account while both workloads go on working."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from graders.checks.b_iam_security.probes import account_of
+from labs.scenarios.b_iam_security.b2 import app_trust, ci_identity, ci_trust, keys_of, web_identity
+from labs.scenarios.creation import access_key
+
+USERS = {"app": "app_bot", "ci": "ci_bot", "former": "former"}  # whose key a step is about
+SWITCHES = ("app", "ci")
+
+
+@dataclass
+class Migration:
+    """What happened; ``trouble`` holds steps that could not be done and calls that failed, in order."""
+
+    aws: Any
+    values: dict[str, Any]
+    roles: set[str] = field(default_factory=set)
+    trouble: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    rash: list[str] = field(default_factory=list)  # keys deleted while they were still active
+    who: dict[str, str] = field(default_factory=dict)
+
+    def carry_out(self, steps: list[str]) -> None:
+        """All steps, with a run of both workloads before the first and after each."""
+        self._work("the start")
+        for number, step in enumerate(steps, 1):
+            word, _, name = step.strip().partition(" ")
+            if name not in USERS or word not in ("switch", "deactivate", "delete"):
+                self.unknown.append(step)
+                continue
+            if word == "switch":
+                self._switch(name)
+            else:
+                self._key(word, USERS[name])
+            self._work(f"step {number}, {step}")
+
+    def keys_left(self) -> list[str]:
+        """Users of the lab that still have an access key."""
+        iam = self.aws.client("iam")
+        names = [self.values[user] for user in USERS.values()]
+        return [name for name in names if iam.list_access_keys(UserName=name)["AccessKeyMetadata"]]
+
+    def _switch(self, name: str) -> None:
+        if name in SWITCHES:
+            self.roles.add(name)
+
+    def _key(self, word: str, user: str) -> None:
+        iam, name = self.aws.client("iam"), self.values[user]
+        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            if word == "deactivate":
+                iam.update_access_key(UserName=name, AccessKeyId=key["AccessKeyId"], Status="Inactive")
+            else:
+                if key["Status"] == "Active":
+                    self.rash.append(name)
+                iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+
+    def _work(self, when: str) -> None:
+        for name, call in (("app", self._read), ("ci", self._write)):
+            try:
+                call()
+            except ClientError as error:
+                said = error.response["Error"]
+                self.trouble.append(f"after {when} the {name} workload failed: {said['Code']}")
+
+    def _read(self) -> None:
+        keys = self._identity("app")
+        self.aws.client_as("s3", **keys).get_object(Bucket=self.values["bucket"], Key=self.values["key"])
+
+    def _write(self) -> None:
+        keys = self._identity("ci")
+        self.aws.client_as("s3", **keys).put_object(Bucket=self.values["bucket"], Key=self.values["key"], Body=b"id\n")
+
+    def _identity(self, name: str) -> dict[str, str]:
+        """The workload's credentials as it is set up now; notes who it is."""
+        if name in self.roles:
+            answer = (
+                web_identity(self.aws, self.values, "app_role") if name == "app" else ci_identity(self.aws, self.values)
+            )
+            keys = keys_of(answer)
+        else:
+            keys = _KEYS[self.aws.endpoint, self.aws.account, name]
+        self.who[name] = self.aws.client_as("sts", **keys).get_caller_identity()["Arn"]
+        return keys
+
+
+_KEYS: dict[tuple[str, str, str], dict[str, str]] = {}  # what the workloads have in their configuration
+
+
+def migrate(steps: list[str], live: Any) -> Migration:
+    """The account as it is at the end of the lab (roles trust the right tokens), then the learner's steps."""
+    aws, values = account_of(live)
+    iam = aws.client("iam")
+    for role, trust in (("app_role", app_trust(values)), ("ci_role", ci_trust(values))):
+        iam.update_assume_role_policy(RoleName=values[role], PolicyDocument=json.dumps(trust))
+    for name in USERS:
+        _KEYS[aws.endpoint, aws.account, name] = access_key(aws, values[USERS[name]])
+        for key in iam.list_access_keys(UserName=values[USERS[name]])["AccessKeyMetadata"]:
+            iam.update_access_key(UserName=values[USERS[name]], AccessKeyId=key["AccessKeyId"], Status="Active")
+    found = Migration(aws, values)
+    found.carry_out(steps)
+    return found
+
+
+def roles_only(found: Migration) -> Iterator[str]:
+    """Workloads whose last run did not use a role session."""
+    yield from (f"{name} is {arn}" for name, arn in found.who.items() if ":assumed-role/" not in arn)
