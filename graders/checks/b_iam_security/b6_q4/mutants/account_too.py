@@ -1,0 +1,14 @@
+r"""somebody\s+besides\s+Pod\s+Identity
+
+Trusts the account as well, for convenience.
+"""
+tags = {"aws:RequestTag/kubernetes-namespace": values["namespace"],
+        "aws:RequestTag/kubernetes-service-account": values["service_account"]}
+trust_policy = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
+     "Action": ["sts:AssumeRole", "sts:TagSession"], "Condition": {"StringEquals": tags}},
+    {"Effect": "Allow", "Principal": {"AWS": values["account"]}, "Action": "sts:AssumeRole"},
+]}
+role_policy = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{values['bucket']}/{values['folder']}/*"},
+]}
