@@ -75,6 +75,10 @@ class B6(Lab):
         """The node with its pods, for a notebook; close it at the end."""
         return site(session.aws, session.values)
 
+    def create_pod_role(self, session: Session, trust_policy: dict[str, Any], policy: dict[str, Any]) -> None:
+        """The role ``pod_role`` with exactly these two documents; raises botocore's ClientError as AWS refuses them."""
+        ensure_role(session.aws, session.values["pod_role"], trust_policy, {"pages": policy})
+
 
 class Site:
     """One node, set up the old way, and pods on it."""
