@@ -31,6 +31,8 @@ from labs.aws.gateway.calls import AwsError, ServiceCall, needs_body, render_err
 from labs.aws.gateway.chunked import body_check
 from labs.aws.gateway.context import Arrival, Context, signature_context
 from labs.aws.gateway.credentials import Credential, Credentials, KeyOwner
+from labs.aws.gateway.data_events import TYPES as DATA_SERVICES
+from labs.aws.gateway.data_events import as_data_event
 from labs.aws.gateway.denial import denied
 from labs.aws.gateway.documents import check_documents
 from labs.aws.gateway.events import event, is_data_event, is_read_only
@@ -56,6 +58,7 @@ from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
 from labs.aws.providers.sts import sts_service_restriction
+from labs.aws.providers.trails import Trails
 from labs.errors import LabError
 
 log = logging.getLogger(__name__)
@@ -159,6 +162,7 @@ class Gateway:
         self.policies = Policies(self.client)
         self.authorizer = Authorizer(self.client, self.policies, self.ownership, self.organizations)
         self.trail = Trail(state / "trail.sqlite", fresh)
+        self.trails = Trails(state, fresh, self.client, self.authorizer)
         self.decisions = Decisions()
         self.lookups = cloudtrail.LookupRate()
         self.accesses = Accesses()
@@ -181,10 +185,12 @@ class Gateway:
     async def start(self) -> None:
         """Start the engine and make the learner's user."""
         await self.engine_app.start()
+        self.trails.start()
         await self._make_learner()
 
     async def stop(self) -> None:
         """Stop the engine and close the files."""
+        await self.trails.stop()
         await self.engine_app.stop()
         self.trail.close()
         self.ownership.close()
@@ -199,6 +205,7 @@ class Gateway:
         self.issuer_keys.clear()
         self.metadata_options.clear()
         self.trail.clear()
+        self.trails.clear()
         self.decisions.clear()
         self.accesses.clear()
         self.analyzers.clear()
@@ -518,7 +525,10 @@ class Gateway:
 
     def _record(self, exchange: Exchange) -> None:
         call = exchange.call
-        if call is None or is_data_event(call.service, call.operation):
+        if call is None:
+            return
+        data = is_data_event(call.service, call.operation)
+        if data and not self._wants_data(exchange):
             return
         endpoint = exchange.arrival.vpc_endpoint
         record = event(
@@ -538,7 +548,26 @@ class Gateway:
             secure=exchange.arrival.secure,
             identity=exchange.web_identity.element if exchange.web_identity else None,
         )
+        if data:
+            self._offer_data(exchange, record)
+            return
         self.trail.add(record, exchange.now.timestamp())
+        self.trails.delivery.offer(record)
+
+    def _wants_data(self, exchange: Exchange) -> bool:
+        assert exchange.call is not None
+        accounts = {exchange.caller_account, exchange.account}
+        return exchange.call.service in DATA_SERVICES and self.trails.delivery.wants_data(accounts)
+
+    def _offer_data(self, exchange: Exchange, record: dict[str, Any]) -> None:
+        """A data event goes to the trails of the caller's account, and to those of the resource's owner."""
+        assert exchange.call is not None
+        arns = [decision.request.resource for decision in exchange.decisions]
+        record = as_data_event(record, exchange.call.service, arns, exchange.account)
+        self.trails.delivery.offer(record)
+        if exchange.account != record["recipientAccountId"]:
+            shared = {"sharedEventID": str(uuid.uuid4()), "recipientAccountId": exchange.account}
+            self.trails.delivery.offer({**record, "eventID": str(uuid.uuid4()), **shared})
 
     # -- the gateway's own API -----------------------------------------------------------------------------------------
 
@@ -563,6 +592,10 @@ class Gateway:
             started = time.monotonic()
             await self.reset()
             return 200, {"reset": self.engine_app.name, "seconds": round(time.monotonic() - started, 3)}
+        if (method, path) == ("POST", "/_lab/cloudtrail/deliver"):
+            account = parse_qs(query).get("account", [None])[0]
+            trails = [await self.trails.delivery.deliver(one, True) for one in self.trails.of(account)]
+            return 200, {"delivered": trails}
         if method == "GET" and path == "/_lab/decisions/last":
             found = self.decisions.last_denial(parse_qs(query).get("account", [None])[0])
             if not found:
@@ -661,6 +694,11 @@ async def _lookup_events(exchange: Exchange) -> dict[str, Any]:
     )
 
 
+async def _trails(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return await exchange.gateway.trails.handle(exchange.call, exchange.caller_account, exchange.now.timestamp())
+
+
 async def _simulate(exchange: Exchange) -> dict[str, Any]:
     assert exchange.call is not None
     return await simulation.simulate(
@@ -709,6 +747,7 @@ PROVIDERS: dict[tuple[str, str], Provider] = {
     ("eks", "UpdatePodIdentityAssociation"): pod_identity.update,
     ("eks", "DescribeCluster"): pod_identity.describe_cluster,
     ("eks-auth", "AssumeRoleForPodIdentity"): pod_identity.assume_role_for_pod,
+    ("cloudtrail", "*"): _trails,
     ("iam", "SimulatePrincipalPolicy"): _simulate,
     ("iam", "SimulateCustomPolicy"): _simulate,
     ("iam", rewriting.ROOT_USER): _root_user,

@@ -179,6 +179,33 @@ class Authorizer:
         )
         return evaluate(Request(principal, action, key), policies).allowed
 
+    async def service_may(
+        self, service: str, action: str, resource: str, owner: str, context: Mapping[str, str], region: str = ""
+    ) -> Decision:
+        """Decide a call that an AWS service makes on its own behalf; only the resource's policy (and RCPs) can allow.
+
+        :param service: its principal, e.g. ``cloudtrail.amazonaws.com``
+        :param owner: account that owns ``resource``
+        :param context: condition keys of the call, such as ``aws:SourceArn`` and ``aws:SourceAccount``
+        """
+        now = datetime.datetime.now(datetime.UTC)
+        common = {
+            "aws:CurrentTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "aws:EpochTime": str(int(now.timestamp())),
+            "aws:RequestedRegion": region or "us-east-1",
+            "aws:SecureTransport": "true",
+            "aws:ViaAWSService": "false",
+            "aws:PrincipalIsAWSService": "true",
+            "aws:PrincipalServiceName": service,
+        }
+        membership = self.organization.membership(context.get("aws:SourceAccount", ""))
+        if membership:
+            common["aws:SourceOrgID"] = membership[0]
+        principal = Principal(arn=service, account="", type=PrincipalType.SERVICE)
+        check = Check(action, resource, owner, context)
+        policies = await self._policies_for(check, principal, PolicySet(), Arrival(source_ip=""), region)
+        return await self._decide_one(check, principal, policies, common, owner)
+
     async def _decide_one(
         self, check: Check, principal: Principal, policies: PolicySet, common: Mapping[str, Any], account: str
     ) -> Decision:

@@ -187,6 +187,9 @@ def event(
         if operation == "AssumeRoleWithWebIdentity" and error[0] == "AccessDenied":
             record["errorMessage"] = "An unknown error occurred"  # all that AWS's own records say
     record["requestParameters"] = _lowered({k: v for k, v in params.items() if k != "WebIdentityToken"}) or None
+    if service == "s3" and params.get("Bucket"):  # S3's events name the bucket so
+        record["requestParameters"] = {"bucketName": params["Bucket"], **record["requestParameters"]}
+        del record["requestParameters"]["bucket"]
     # AssumeRole and its companions count as reads, yet their answers are recorded: they tie a session to its caller.
     answered = result and not error and (not read_only or operation.startswith("AssumeRole"))
     record["responseElements"] = _lowered(result) or None if answered else None

@@ -1,7 +1,7 @@
 """CloudTrail's event history: ``LookupEvents`` over what the gateway recorded (CloudTrail API Reference, LookupEvents).
 
-Management events of the last 90 days, newest first, in the caller's account and region.  Trails, delivery to S3, data
-events and Insights are not here.
+Management events of the last 90 days, newest first, in the caller's account and region.  Trails and their
+delivery to S3 are in ``trails``; Insights are not here.
 """
 
 from __future__ import annotations

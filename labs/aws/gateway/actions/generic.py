@@ -197,7 +197,7 @@ def _named_arns(asked: Asked, prefix: str) -> list[str]:
         if name.lower().endswith(("rolearn", "roleArn".lower(), "kmskeyid", "topicarn")) and prefix != "sns":
             continue
         values = value if isinstance(value, list) else [value]
-        found = [v for v in values if isinstance(v, str) and v.startswith("arn:") and v.split(":")[2] == prefix]
+        found = [v for v in values if isinstance(v, str) and v.startswith("arn:") and v.split(":")[2:3] == [prefix]]
         if found and len(found) == len(values):
             return found
     return []
