@@ -57,6 +57,8 @@ from labs.aws.providers import cloudtrail, instances, oidc, pod_identity, s3_cop
 from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
+from labs.aws.providers.policy_generation import OPERATIONS as GENERATIONS
+from labs.aws.providers.policy_generation import PolicyGeneration
 from labs.aws.providers.sts import sts_service_restriction
 from labs.aws.providers.trails import Trails
 from labs.errors import LabError
@@ -163,6 +165,7 @@ class Gateway:
         self.authorizer = Authorizer(self.client, self.policies, self.ownership, self.organizations)
         self.trail = Trail(state / "trail.sqlite", fresh)
         self.trails = Trails(state, fresh, self.client, self.authorizer)
+        self.generations = PolicyGeneration(self.authorizer, self.trail, self.trails)
         self.decisions = Decisions()
         self.lookups = cloudtrail.LookupRate()
         self.accesses = Accesses()
@@ -206,6 +209,7 @@ class Gateway:
         self.metadata_options.clear()
         self.trail.clear()
         self.trails.clear()
+        self.generations.clear()
         self.decisions.clear()
         self.accesses.clear()
         self.analyzers.clear()
@@ -711,6 +715,11 @@ async def _access_analyzer(exchange: Exchange) -> dict[str, Any]:
     return await exchange.gateway.analyzers.handle(exchange.call, exchange.caller_account, exchange.now)
 
 
+async def _policy_generation(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.call is not None
+    return await exchange.gateway.generations.handle(exchange.call, exchange.caller_account)
+
+
 async def _guardduty(exchange: Exchange) -> dict[str, Any]:
     assert exchange.call is not None
     return await exchange.gateway.guardduty.handle(exchange.call, exchange.caller_account, exchange.now)
@@ -752,6 +761,7 @@ PROVIDERS: dict[tuple[str, str], Provider] = {
     ("iam", "SimulateCustomPolicy"): _simulate,
     ("iam", rewriting.ROOT_USER): _root_user,
     ("accessanalyzer", "*"): _access_analyzer,
+    **{("accessanalyzer", operation): _policy_generation for operation in GENERATIONS},
     ("guardduty", "*"): _guardduty,
 }
 __all__ = ["Exchange", "Gateway", "PrincipalType", "is_read_only"]

@@ -98,6 +98,12 @@ class Trail:
         self.flush()
         return [row[0] for row in self._database.execute("SELECT DISTINCT account FROM events")]
 
+    def regions(self, account: str) -> list[str]:
+        """Every Region in which an account has an event."""
+        self.flush()
+        found = self._database.execute("SELECT DISTINCT region FROM events WHERE account=?", (account,))
+        return [row[0] for row in found]
+
     def clear(self) -> None:
         """Forget every event (the engine was reset)."""
         self._waiting.clear()

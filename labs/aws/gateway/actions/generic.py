@@ -80,6 +80,7 @@ PASSED = {
     ("fis", "CreateExperimentTemplate"): (("roleArn",), "fis.amazonaws.com"),
     ("pipes", "CreatePipe"): (("RoleArn",), "pipes.amazonaws.com"),
     ("glue", "CreateJob"): (("Role",), "glue.amazonaws.com"),
+    ("accessanalyzer", "StartPolicyGeneration"): (("cloudTrailDetails.accessRole",), "access-analyzer.amazonaws.com"),
 }
 # Template variables whose value goes by another parameter name.
 ALIASES = {

@@ -105,6 +105,11 @@ _KEYS = {
 _WRITES_OBJECT = frozenset(["PutObject", "CopyObject", "CreateMultipartUpload", "UploadPart", "UploadPartCopy"])
 
 
+def action_name(event: str) -> str:
+    """The action behind an event's name, without the prefix, e.g. ``ListAllMyBuckets`` of ``ListBuckets``."""
+    return "ListAllMyBuckets" if event == "ListBuckets" else _ACTION.get(event, event)
+
+
 async def checks(asked: Asked) -> list[Check]:
     """Every check of one S3 call, the decisive one first."""
     operation, bucket = asked.operation, asked.text("Bucket")
