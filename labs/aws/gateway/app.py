@@ -53,7 +53,18 @@ from labs.aws.gateway.signing import Signature, authentication_error, guess_prot
 from labs.aws.gateway.unsupported import not_an_answer
 from labs.aws.iam import Decision, PrincipalType, decision_to_dict
 from labs.aws.models import operation_model, service_model
-from labs.aws.providers import cloudtrail, instances, oidc, pod_identity, s3_copy, simulation, sts, web_identity
+from labs.aws.providers import (
+    cloudtrail,
+    instances,
+    lambda_functions,
+    oidc,
+    pod_identity,
+    s3_copy,
+    secrets_rotation,
+    simulation,
+    sts,
+    web_identity,
+)
 from labs.aws.providers.access_analyzer import AccessAnalyzer
 from labs.aws.providers.guardduty import GuardDuty
 from labs.aws.providers.organizations import MANAGEMENT_ACCOUNT, Organizations
@@ -179,6 +190,8 @@ class Gateway:
             self.trail.accounts,
         )
         self.guardduty = GuardDuty(state / "guardduty.json", fresh, self.client, self.trail)
+        self.functions = lambda_functions.Functions(self, state / "functions")
+        self.rotations = secrets_rotation.Rotations(self, state / "rotations.json", fresh)
         self.learner = learner
         self.listeners: dict[str, str] = {}  # what __main__ writes to listeners.json
         self.requests = 0
@@ -194,12 +207,15 @@ class Gateway:
     async def stop(self) -> None:
         """Stop the engine and close the files."""
         await self.trails.stop()
+        self.functions.clear()
         await self.engine_app.stop()
         self.trail.close()
         self.ownership.close()
 
     async def reset(self) -> None:
         """Everything that was created is gone; the learner's user is there again, with the same key."""
+        self.functions.clear()
+        self.rotations.clear()
         await self.engine_app.reset()
         self.policies.forget_everything()
         self.ownership.clear()
@@ -763,5 +779,7 @@ PROVIDERS: dict[tuple[str, str], Provider] = {
     ("accessanalyzer", "*"): _access_analyzer,
     **{("accessanalyzer", operation): _policy_generation for operation in GENERATIONS},
     ("guardduty", "*"): _guardduty,
+    ("lambda", "Invoke"): lambda_functions.invoke,
+    **{("secretsmanager", operation): secrets_rotation.handle for operation in secrets_rotation.OPERATIONS},
 }
 __all__ = ["Exchange", "Gateway", "PrincipalType", "is_read_only"]

@@ -248,6 +248,10 @@ async def _secret(asked: Asked, action: str, name: str, context: Context) -> lis
         }
         for needed in _USES_SECRET_KEY[asked.operation]:
             found.append(Check(f"kms:{needed}", key_arn, account_in(key_arn) or owner, via))
+    function = asked.text("RotationLambdaARN")
+    if asked.operation == "RotateSecret" and function:
+        # "You also need lambda:InvokeFunction permissions on the rotation function" (RotateSecret).
+        found.append(Check("lambda:InvokeFunction", function, account_in(function) or owner))
     return found
 
 

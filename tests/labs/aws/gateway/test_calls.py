@@ -321,9 +321,12 @@ def test_only_objects_stream(method, path, query, needed):
     assert needs_body(method, path, [(b"host", b"localhost")], "s3", query) is needed
 
 
-def test_invocations_stream_and_other_protocols_do_not():
+def test_bodies_outside_s3_stream_only_when_their_hash_is_declared():
     headers = [(b"host", b"localhost")]
-    assert needs_body("POST", "/2015-03-31/functions/f/invocations", headers, "lambda") is False
+    declared = [*headers, (b"x-amz-content-sha256", b"0" * 64)]
+    assert needs_body("POST", "/-/vaults/v/archives", headers, "glacier") is True
+    assert needs_body("POST", "/-/vaults/v/archives", declared, "glacier") is False
+    assert needs_body("POST", "/2015-03-31/functions/f/invocations", declared, "lambda") is True
     assert needs_body("POST", "/2015-03-31/functions", headers, "lambda") is True
     assert needs_body("POST", "/", [(b"x-amz-target", b"DynamoDB_20120810.PutItem")], "dynamodb") is True
     assert needs_body("POST", "/", headers, None) is True
