@@ -87,7 +87,8 @@ async def _serve(options: argparse.Namespace) -> None:
     learner = options.home / "learner.json"
     known = json.loads(learner.read_text()) if learner.exists() else None
     gateway = Gateway(engine, options.home, master_key(options.home), known)
-    gateway.functions.endpoint = f"http://127.0.0.1:{sockets[-1].getsockname()[1]}"
+    reached_by_functions = sockets.get("pods", sockets["host"])
+    gateway.functions.endpoint = f"http://127.0.0.1:{reached_by_functions.getsockname()[1]}"
     await gateway.start()
     gateway.listeners = _listeners(sockets, state)
     (state / LISTENERS).write_text(json.dumps(gateway.listeners), encoding="utf-8")

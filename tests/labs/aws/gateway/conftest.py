@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import random
@@ -37,12 +38,13 @@ class RunningGateway:
         )
         lines: queue.Queue[str] = queue.Queue()
         assert self.process.stdout is not None
-        self._reader = threading.Thread(target=lambda: [lines.put(line) for line in self.process.stdout], daemon=True)
+        said = itertools.chain(self.process.stdout, [""])  # the last one when the process has ended
+        self._reader = threading.Thread(target=lambda: [lines.put(line) for line in said], daemon=True)
         self._reader.start()
         try:
             self.endpoint = lines.get(timeout=150).split()[1]
             self.pods_endpoint = lines.get(timeout=10).split()[1]
-        except queue.Empty:
+        except (queue.Empty, IndexError):
             self.stop()
             pytest.fail(f"{' '.join(command)} did not say that it is ready; its status: {self.process.returncode}")
 
