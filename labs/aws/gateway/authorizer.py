@@ -144,6 +144,10 @@ class Authorizer:
         :raises AwsError: the call names something that cannot be looked up
         """
         principal = credential.principal if credential else stranger
+        if call.service == "s3" and principal.account:
+            principal = dataclasses.replace(
+                principal, canonical_user_id=await self.policies.canonical_id(principal.account)
+            )
         mine = await self.caller_policies(credential)
         wanted = self._all_keys(mine)
         account = principal.account or "000000000000"
@@ -166,6 +170,16 @@ class Authorizer:
             if not decision.allowed and check.part is None:
                 break
         return decisions, checks
+
+    async def _with_acls(self, check: Check, owner: str, policy: Policy | None) -> Policy | None:
+        """The bucket policy together with what ACLs grant to other accounts and to everybody."""
+        granted = await self.policies.acl(_bucket_of(check.resource), _key_of(check.resource), owner)
+        if not granted:
+            return policy
+        written = policy.document.get("Statement", []) if policy else []
+        statements = [*(written if isinstance(written, list) else [written]), *granted]
+        version = policy.document.get("Version", "2012-10-17") if policy else "2012-10-17"
+        return Policy({"Version": version, "Statement": statements}, name="bucket policy and ACLs")
 
     def keeps_control(self, call: ServiceCall, credential: Credential, key: str) -> bool:
         """Whether a new key policy lets its author change it again (AWS KMS API Reference, "PutKeyPolicy",
@@ -233,6 +247,8 @@ class Authorizer:
             blocked = await self.policies.public_access_block(_bucket_of(check.resource), owner)
             if blocked.get("RestrictPublicBuckets") and principal.type is not PrincipalType.SERVICE:
                 resource = None
+        if service == "s3" and principal.account != owner:
+            resource = await self._with_acls(check, owner, resource)
         rcps = None
         if service in RCP_SERVICES and not principal.is_service_linked_role and check.resource != "*":
             rcps = self.organization.levels(owner, RCP)
@@ -248,6 +264,11 @@ class Authorizer:
             vpc_endpoint=endpoint_policy,
             resource_must_allow=must_allow(check.action, check.resource),
         )
+
+
+def _key_of(arn: str) -> str | None:
+    _, slash, key = arn.rpartition(":::")[2].partition("/")
+    return key if slash else None
 
 
 def _bucket_of(arn: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from labs.aws.engines.client import EngineClient, EngineError
+from labs.aws.gateway import access_control_lists as acls
 from labs.aws.iam import Policy, Principal, PrincipalType
 
 SHARED_TTL = 1.0  # seconds
@@ -272,6 +273,39 @@ class Policies:
                 raise
             return []
         return answer.get("Grants", [])
+
+    async def canonical_id(self, account: str) -> str:
+        """The canonical user id that S3 gives an account, "" for none."""
+
+        async def read() -> str:
+            try:
+                return str((await self._call("s3", "ListBuckets", account)).get("Owner", {}).get("ID", ""))
+            except EngineError:
+                return ""
+
+        return str(await self._keep(("s3-owner", account), read)) if account else ""
+
+    async def acl(self, bucket: str, key: str | None, account: str) -> list[dict[str, Any]]:
+        """What the ACLs of a bucket and of one object in it allow, as statements; nothing where ACLs are disabled."""
+
+        async def read() -> list[dict[str, Any]]:
+            blocked = bool((await self.public_access_block(bucket, account)).get("IgnorePublicAcls"))
+            found: list[dict[str, Any]] = []
+            try:
+                controls = await self._call("s3", "GetBucketOwnershipControls", account, Bucket=bucket)
+                if controls["OwnershipControls"]["Rules"][0]["ObjectOwnership"] == acls.ENFORCED:
+                    return []
+                answer = await self._call("s3", "GetBucketAcl", account, Bucket=bucket)
+                found += acls.statements(answer.get("Grants", ()), bucket, None, blocked)
+                if key is not None:
+                    answer = await self._call("s3", "GetObjectAcl", account, Bucket=bucket, Key=key)
+                    found += acls.statements(answer.get("Grants", ()), bucket, key, blocked)
+            except EngineError as error:
+                if error.status >= 500:
+                    raise
+            return found
+
+        return await read()  # an object's ACL comes with every write of the object: not kept
 
     async def public_access_block(self, bucket: str, account: str) -> dict[str, bool]:
         """The bucket's Block Public Access settings, all false where none are set."""

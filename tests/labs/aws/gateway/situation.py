@@ -42,6 +42,15 @@ def shared_account(gateway: Any, role: str) -> Administered:
     return Administered(gateway, str(random.randrange(10**11, 10**12)))
 
 
+@functools.cache
+def shared_bucket(owner: Administered) -> str:
+    """A bucket with the object ``k``, for cases that give the bucket nothing of their own."""
+    name, s3 = f"b-{random.randrange(16**8):08x}", owner.client("s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="k", Body=b"x")
+    return name
+
+
 class Situation:
     """One case.  Its names are fresh; its accounts too if it attaches policies to them."""
 
@@ -198,6 +207,10 @@ class Situation:
         return [{"Key": k, "Value": v} for k, v in self.case.get("rtags", {}).items()]
 
     def make_bucket(self) -> None:
+        if not {"rpol", "otags", "key", "call", "setup", "scp", "rcp", "ou"} & set(self.case):
+            self.names["b"] = shared_bucket(self.owner)
+            self.names["B"] = f"arn:aws:s3:::{self.names['b']}"
+            return
         s3 = self.owner.client("s3")
         s3.create_bucket(Bucket=f"b-{self.u}")
         tagging = {"Tagging": urlencode(self.case["otags"])} if "otags" in self.case else {}
@@ -401,7 +414,7 @@ class Situation:
             service, operation, params = case["call"]
             getattr(self.client(service), operation)(**self.fill(params))
             return
-        bucket, key = f"b-{self.u}", case.get("key", "k")
+        bucket, key = self.names["b"], case.get("key", "k")
         sse = {"ServerSideEncryption": case["sse"]} if "sse" in case else {}
         if case.get("ssekey"):
             sse["SSEKMSKeyId"] = self.names["K"]
