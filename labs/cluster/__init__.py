@@ -1,5 +1,4 @@
-"""Where pods run.  ``drivers.processes`` runs them as jailed processes with an identity of their own; ``metadata`` is
-the instance metadata service and the Pod Identity agent of the node they run on.
+"""Where pods run.  ``drivers.processes`` runs them as jailed processes with an identity of their own.
 
-May use ``labs.jail``, ``labs.services`` and ``labs.errors``; knows the AWS gateway by its URL only.
+May use ``labs.jail``, ``labs.services`` and ``labs.errors``; knows AWS by the URLs a pod is given.
 """

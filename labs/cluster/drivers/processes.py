@@ -1,10 +1,12 @@
 """Pods as jailed processes: own identity, own network reach, nothing of the node's files.
 
-A pod gets the ports of its place in the network and no others: the gateway's pods listener, and the metadata listener
-of its distance.  Where the host's kernel has no Landlock for ports, that cannot be kept and nothing starts.
+A pod reaches the ports it is granted and no others: the AWS endpoint's listener for pods, the node's metadata listener
+for its distance (one hop with ``hostNetwork``, two from the pod network), the Pod Identity agent when it has a token.
+Where the host's kernel has no Landlock for ports, that cannot be kept and nothing starts.
 It cannot do what needs a cluster: RBAC, Pod Security admission, network policy.
 
-Use ``Node`` as a context manager; ``run`` waits for a pod's end, ``start`` does not.
+Pages: "Use the Instance Metadata Service to access instance metadata" (EC2 User Guide), "Container credential provider"
+(AWS SDKs and Tools Reference Guide).
 """
 
 from __future__ import annotations
@@ -22,11 +24,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs import jail
-from labs.cluster.metadata import OLD, Association, Metadata
 
 WALL_SECONDS = 30.0
-MEMORY = 2**29      # bytes
-PROCESSES = 8
+MEMORY = 2**29  # bytes
+PROCESSES = 8  # with threads: an SDK starts some
 TOKEN = "eks-pod-identity-token"
 
 
@@ -35,14 +36,14 @@ class Pod:
     """What is said about a pod before it runs.
 
     :param host_network: does it share the node's network, one hop from the metadata service instead of two?
-    :param role: role of its Pod Identity association; "" for none
+    :param token: its service-account token for EKS Pod Identity; "" for none
     """
 
     name: str
-    namespace: str = "shop"
+    namespace: str = "default"
     service_account: str = "default"
     host_network: bool = False
-    role: str = ""
+    token: str = field(default="", repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -52,71 +53,97 @@ class Pod:
         return f"127.244.{digest[0]}.{1 + digest[1] % 254}"
 
 
-class Node:
-    """A node whose instance profile has ``role``.
+@dataclass(frozen=True, slots=True)
+class Network:
+    """URLs on loopback that a node's pods may reach.
 
-    :param endpoint: URL of the gateway's host listener, for the node itself; :param pods_endpoint: what pods reach
-    :param options: as of ``ModifyInstanceMetadataOptions``; PermanentError for what AWS refuses
+    :param aws: the AWS endpoint's listener for pods
+    :param metadata: the metadata service for callers one hop away, and two
+    :param agent: the Pod Identity agent; "" for none
     """
 
-    def __init__(self, endpoint: str, pods_endpoint: str, account: str, role: str, *, cluster: str = "shop",
-                 options: Mapping[str, Any] = OLD) -> None:
-        self.pods_endpoint, self.cluster = pods_endpoint, cluster
-        self.instance = "i-" + hashlib.sha256(f"{account}/{role}".encode()).hexdigest()[:17]
-        self.metadata = Metadata(endpoint, account, self.instance, role, options)
+    aws: str
+    metadata: tuple[str, str]
+    agent: str = ""
 
-    def __enter__(self) -> Node:
-        return self
+    def of(self, pod: Pod) -> dict[str, str]:
+        """What this pod reaches, by the environment variable that tells it."""
+        made = {
+            "AWS_ENDPOINT_URL": self.aws,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata[0 if pod.host_network else 1],
+        }
+        if pod.token and self.agent:
+            made["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{self.agent}/v1/credentials"
+        return made
 
-    def __exit__(self, *_: object) -> None:
-        self.metadata.close()
+
+class Processes:
+    """The driver: runs pods on this machine, in a network of granted ports."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
 
     def run(self, pod: Pod, source: str) -> jail.Result:
-        """Run a Python program as the pod's only container, to its end.
+        """Run a Python program as the pod's only container, to its end or for WALL_SECONDS.
 
         :raises PermanentError: this host cannot keep the jail's promises
         """
-        with self._prepared(pod) as spec:
+        with self._granted(pod, WALL_SECONDS) as spec:
             return jail.run(spec, [sys.executable, "-I", "-X", "utf8", "-c", source])
 
     @contextmanager
     def start(self, pod: Pod, command: Sequence[str], stdout: Any = subprocess.DEVNULL) -> Iterator[jail.Running]:
-        """Start a command as the pod; it is ended with the context.  Raises as ``run`` does."""
-        with self._prepared(pod, wall_seconds=None) as spec, jail.start(spec, command, stdout=stdout,
-                                                                        stderr=subprocess.STDOUT) as running:
+        """Start a command as the pod's only container; it is ended with the context.  Raises as ``run`` does."""
+        with (
+            self._granted(pod, None) as spec,
+            jail.start(spec, command, stdout=stdout, stderr=subprocess.STDOUT) as running,
+        ):
             yield running
 
     @contextmanager
-    def _prepared(self, pod: Pod, wall_seconds: float | None = WALL_SECONDS) -> Iterator[jail.Spec]:
-        """The pod's folder and what it is granted."""
+    def _granted(self, pod: Pod, seconds: float | None) -> Iterator[jail.Spec]:
+        """What the pod may do; its folder goes with it."""
+        reached = self.network.of(pod)
+        ports = {urllib.parse.urlsplit(url).port or 80 for url in reached.values()}
         folder = tempfile.mkdtemp(prefix="pod-")
         try:
-            metadata = self.metadata.port(1 if pod.host_network else 2)
             yield jail.Spec(
-                readable=jail.runtime(), writable=folder, environment=self._environment(pod, folder, metadata),
-                connect=(metadata, int(urllib.parse.urlsplit(self.pods_endpoint).port or 80)), memory=MEMORY,
-                address_space=4 * MEMORY, wall_seconds=wall_seconds, cpu_seconds=wall_seconds, processes=PROCESSES)
+                readable=jail.runtime(),
+                writable=folder,
+                environment=self._environment(pod, folder, reached),
+                connect=tuple(sorted(ports)),
+                memory=MEMORY,
+                address_space=4 * MEMORY,
+                wall_seconds=seconds,
+                cpu_seconds=seconds,
+                processes=PROCESSES,
+            )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _environment(self, pod: Pod, folder: str, metadata: int) -> dict[str, str]:
-        """What kubelet, the webhook of EKS Pod Identity and the lab put into the container."""
-        here = f"http://127.0.0.1:{metadata}"
+    def _environment(self, pod: Pod, folder: str, reached: Mapping[str, str]) -> dict[str, str]:
+        """What kubelet and the webhook of EKS Pod Identity put into a container."""
         made = {
-            "HOME": folder, "TMPDIR": folder, "PATH": os.defpath, "LANG": "C.UTF-8", "HOSTNAME": pod.name,
-            "POD_IP": pod.address, "AWS_ENDPOINT_URL": self.pods_endpoint, "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": here,
+            "HOME": folder,
+            "TMPDIR": folder,
+            "PATH": os.defpath,
+            "LANG": "C.UTF-8",
+            "HOSTNAME": pod.name,
+            "POD_IP": pod.address,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **reached,
         }
-        if pod.role:
-            tags = {"eks-cluster-name": self.cluster, "kubernetes-namespace": pod.namespace,
-                    "kubernetes-service-account": pod.service_account, "kubernetes-pod-name": pod.name}
-            session = f"eks-{self.cluster}-{pod.name}"[:64]
-            token = os.path.join(folder, TOKEN)
-            with open(token, "w", encoding="ascii") as file:
-                file.write(self.metadata.associate(Association(pod.role, session, tags)))
-            if os.getuid() == 0:
-                os.chown(token, jail.NOBODY, jail.NOBODY)
-            os.chmod(token, 0o400)
-            made |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{here}/v1/credentials",
-                     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token}
+        if pod.token:
+            made["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = _token_file(folder, pod.token)
         return made | dict(pod.environment)
+
+
+def _token_file(folder: str, token: str) -> str:
+    """A file that only the pod's uid reads."""
+    path = os.path.join(folder, TOKEN)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(token)
+    if os.getuid() == 0:
+        os.chown(path, jail.NOBODY, jail.NOBODY)
+    os.chmod(path, 0o400)
+    return path

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labs.cluster.drivers.processes import Node, Pod
-from labs.errors import PermanentError, TemporaryError
+from labs.cluster.drivers.processes import Pod
+from labs.errors import PermanentError
 from labs.scenarios.b_iam_security.cases import allow, document
+from labs.scenarios.b_iam_security.nodes import Node, ensure_instance, remove_node
 from labs.scenarios.base import Lab, Session, Values, digest, pick, shuffled
 from labs.scenarios.creation import ensure_bucket, ensure_role
 from labs.scenarios.removal import remove_buckets, remove_identities
@@ -23,8 +23,9 @@ SECRET = "customers/cards.csv"
 FOLDERS = ["menu", "offers", "prices", "recipes"]
 NAMESPACES = ["shop", "store", "front"]
 ACCOUNTS = ["web", "catalogue", "pages"]
-NODE_WORK = ["ec2:DescribeInstances", "ec2:DescribeSubnets", "ecr:GetAuthorizationToken"]
-"""What this lab's kubelet does with the node role."""
+NODE_WORK = ["ec2:DescribeInstances", "ec2:DescribeSubnets", "ecr:GetAuthorizationToken",
+             "eks-auth:AssumeRoleForPodIdentity"]
+"""What this lab's kubelet and Pod Identity agent do with the node role."""
 NODE_CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("ec2", "describe_instances", {}), ("ec2", "describe_subnets", {}), ("ecr", "get_authorization_token", {})]
 HARDENED = {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
@@ -45,6 +46,7 @@ class B6(Lab):
             "suffix": suffix,
             "bucket": f"shop-files-{suffix}",
             "folder": pick(seed, "folder", FOLDERS),
+            "cluster": f"shop-{suffix}",
             "node_role": f"node-{suffix}",
             "pod_role": f"pages-{suffix}",
             "namespace": pick(seed, "namespace", NAMESPACES),
@@ -56,6 +58,7 @@ class B6(Lab):
         ensure_bucket(aws, values["bucket"], {f"{values['folder']}/list.json": "[]\n", SECRET: "4111 1111 1111 1111\n"})
         ensure_role(aws, values["node_role"], trust("ec2.amazonaws.com", ["sts:AssumeRole"]),
                     {"node": wide_policy(values)})
+        ensure_instance(aws, values["node_role"])
 
     def observe(self, aws: AwsAccount, values: Values) -> dict[str, Any]:
         """What each step of the attack gets from a pod, on a node set up the old way."""
@@ -63,7 +66,8 @@ class B6(Lab):
             return {step: seen["got"] for step, seen in there.intrude("v1", "v2").items()}
 
     def reset(self, aws: AwsAccount, values: Values) -> list[str]:
-        return remove_identities(aws, values["suffix"]) + remove_buckets(aws, values["suffix"])
+        removed = remove_node(aws, values["node_role"], values["cluster"])
+        return removed + remove_identities(aws, values["suffix"]) + remove_buckets(aws, values["suffix"])
 
     def solution(self, aws: AwsAccount, values: Values) -> None:
         """The node role does the node's work only, the pages have a role of their own; options belong to the node."""
@@ -81,7 +85,7 @@ class B6(Lab):
 
 
 class Site:
-    """One node, set up the old way, and pods on it."""
+    """One node, set up the old way, and pods on it; a context manager."""
 
     def __init__(self, node: Node, values: Values) -> None:
         self.node, self.values = node, values
@@ -93,20 +97,23 @@ class Site:
         self.close()
 
     def close(self) -> None:
-        """Stop the node's metadata service."""
-        self.node.metadata.close()
+        """Stop what listens on the node."""
+        self.node.close()
 
-    def modify(self, **options: Any) -> dict[str, Any]:
-        """Change the node's metadata options (parameters of ``ModifyInstanceMetadataOptions``); returns all of them.
+    @property
+    def instance(self) -> str:
+        """Id of the node's EC2 instance."""
+        return self.node.instance
 
-        :raises PermanentError: a name or value that AWS refuses
+    def pod(self, name: str = "pages-1", *, role: str = "", **more: Any) -> Pod:
+        """The pod of the shop's pages.
+
+        :param role: associate its service account with this role first
+        :param more: fields of ``Pod``, e.g. ``host_network=True``
         """
-        return self.node.metadata.modify(options)
-
-    def pod(self, name: str = "pages-1", **more: Any) -> Pod:
-        """The pod of the shop's pages; ``more`` are fields of ``Pod``, e.g. ``host_network=True``."""
         usual = {"namespace": self.values["namespace"], "service_account": self.values["service_account"]}
-        return Pod(name, **(usual | more))
+        pod = Pod(name, **(usual | more))
+        return self.node.associate(pod, role) if role else pod
 
     def intrude(self, *steps: str, keys: tuple[str, ...] | None = None, calls: Any = (), use: bool = True,
                 **pod: Any) -> dict[str, dict[str, Any]]:
@@ -130,19 +137,8 @@ class Site:
 
 
 def site(aws: AwsAccount, values: Values, **options: Any) -> Site:
-    """A node of this account with the lab's node role; ``options`` over the old way's.
-
-    :raises PermanentError: the endpoint has no listener for pods, or AWS refuses an option
-    :raises TemporaryError: the endpoint does not answer
-    """
-    try:
-        with urllib.request.urlopen(f"{aws.endpoint}/_lab/health", timeout=5) as answer:
-            pods = json.loads(answer.read())["listeners"]["pods"]
-    except OSError as error:
-        raise TemporaryError(f"the AWS endpoint does not answer: {error}") from error
-    if not pods:
-        raise PermanentError("The AWS endpoint has no listener for pods.", "Start it with `lab up aws`.")
-    return Site(Node(aws.endpoint, pods, aws.account, values["node_role"], options=options), values)
+    """The lab's node, running; ``options`` over the old way's.  Raises as ``Node`` does."""
+    return Site(Node(aws, values["node_role"], cluster=values["cluster"], **options), values)
 
 
 def trust(service: str, actions: list[str], **more: Any) -> dict[str, Any]:

@@ -13,12 +13,22 @@ import os
 import socket
 import urllib.parse
 
-PATIENCE = 5.0      # seconds
+PATIENCE = 0.5      # seconds that an answer may take; silence is believed while others are answered
+TRIES = 5
 ROLES = "/latest/meta-data/iam/security-credentials/"
 
 
 def request(address, method, path, headers=()):
-    """(status, body) of one HTTP request over a plain socket; (0, "") where no answer came."""
+    """(status, body) of one HTTP request; (0, "") where no answer comes while other requests are answered."""
+    for _ in range(TRIES):
+        status, body = once(address, method, path, headers)
+        if status or once(address, "GET", "/")[0]:
+            return status, body
+    return 0, ""
+
+
+def once(address, method, path, headers=()):
+    """The same, tried once over a plain socket: silence may also be a busy machine."""
     lines = [f"{method} {path} HTTP/1.1", "Host: metadata", "Content-Length: 0", "Connection: close", *headers]
     try:
         with socket.create_connection(address, PATIENCE) as connection:
@@ -36,7 +46,7 @@ def ask(address, method, path, headers=()):
     """The body; raises LookupError with the reason when there is none."""
     status, body = request(address, method, path, headers)
     if status != 200:
-        why = json.loads(body)["message"] if body.startswith("{") else ""
+        why = "" if "<html>" in body else body.strip()[-300:]
         raise LookupError(": ".join(filter(None, [f"HTTP {status}", why])) if status else "no answer")
     return body
 

@@ -8,7 +8,7 @@ from typing import Any
 from graders.checks.b_iam_security.probes import account_of
 from graders.exercise import Finding
 from labs.errors import TemporaryError
-from labs.scenarios.b_iam_security.b6 import site
+from labs.scenarios.b_iam_security.b6 import Site, site
 
 HINTS = {
     "1 optional": "Version 1 is one plain GET. The hop limit counts for the answer to a PUT only.",
@@ -22,21 +22,22 @@ HINTS = {
 def compare(cases: slice, points: float, answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     """A finding for each of these cases, ``points`` each."""
     aws, values = account_of(live)
-    for case in values["cases"][cases]:
-        predicted = answer["predictions"].get(case["id"])
-        name = f"{case['id']}: {told(case)}"
-        if predicted is None:
-            hint = "Read the case, then decide."
-            yield Finding(name, points, False, "no prediction", "one of the three outcomes", hint)
-            continue
-        options = {"HttpTokens": case["tokens"], "HttpPutResponseHopLimit": case["hop_limit"]}
-        with site(aws, values, **options) as there:
-            seen = there.intrude(f"v{case['version']}", use=False, host_network=case["network"] == "host")
-        truth = outcome(seen[f"v{case['version']}"]["got"])
-        kind = case["tokens"] if case["version"] == 1 else f"{case['network']} {case['hop_limit']}"
-        hint = HINTS[f"{case['version']} {kind}"]
-        observed = truth if predicted == truth else f"you predicted {predicted}; the service gave something else"
-        yield Finding(name, points, predicted == truth, observed, "the service's answer, predicted", hint)
+    with site(aws, values) as there:
+        for case in values["cases"][cases]:
+            yield _compared(case, points, answer["predictions"].get(case["id"]), there)
+
+
+def _compared(case: Mapping[str, Any], points: float, predicted: str | None, there: Site) -> Finding:
+    name = f"{case['id']}: {told(case)}"
+    if predicted is None:
+        return Finding(name, points, False, "no prediction", "one of the three outcomes", "Read the case, then decide.")
+    there.node.modify(HttpTokens=case["tokens"], HttpPutResponseHopLimit=case["hop_limit"])
+    seen = there.intrude(f"v{case['version']}", use=False, host_network=case["network"] == "host")
+    truth = outcome(seen[f"v{case['version']}"]["got"])
+    kind = case["tokens"] if case["version"] == 1 else f"{case['network']} {case['hop_limit']}"
+    observed = truth if predicted == truth else f"you predicted {predicted}; the service gave something else"
+    hint = HINTS[f"{case['version']} {kind}"]
+    return Finding(name, points, predicted == truth, observed, "the service's answer, predicted", hint)
 
 
 def outcome(got: str) -> str:

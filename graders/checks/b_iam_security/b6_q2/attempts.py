@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from botocore.exceptions import ClientError
+
 from graders.checks.b_iam_security.doors import Tried
 from graders.exercise import Finding
-from labs.errors import PermanentError
 from labs.scenarios.b_iam_security.b6 import Site
 
 CLOSED = "no credentials"
@@ -13,7 +14,7 @@ V2_HINT = "The answer to the PUT still reaches the pod network, two hops away: w
 NODE_HINT = "The node itself needs this service, kubelet first of all: it must not be switched off."
 
 
-def refused(error: PermanentError, points: float) -> Finding:
+def refused(error: ClientError, points: float) -> Finding:
     """AWS does not take these options."""
     hint = "Read the valid values of each parameter under ModifyInstanceMetadataOptions in the EC2 API Reference."
     return Finding("AWS accepts the options", points, False, str(error), "values that the operation takes", hint)

@@ -11,7 +11,7 @@ from graders.checks.b_iam_security.b6_q4.pages import WIDE_HINT, hardened, readi
 from graders.checks.b_iam_security.doors import Tried, call, judge
 from graders.checks.b_iam_security.probes import refused
 from graders.exercise import Finding
-from labs.scenarios.b_iam_security.b6 import trust
+from labs.scenarios.b_iam_security.b6 import NODE_WORK, trust
 from labs.scenarios.b_iam_security.cases import allow, document
 from labs.scenarios.creation import ensure_role
 
@@ -26,12 +26,12 @@ CLOSED = "AWS denies this call"
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     try:
         with hardened(answer, live) as (aws, site):
-            yield from _findings(aws, site)
+            yield from _findings(aws, site, answer)
     except (ClientError, ParamValidationError) as error:
         yield refused(error, 2)
 
 
-def _findings(aws: Any, site: Any) -> Iterator[Finding]:
+def _findings(aws: Any, site: Any, answer: dict[str, Any]) -> Iterator[Finding]:
     values, role = site.values, site.values["pod_role"]
     page, bucket = f"{values['folder']}/new.json", values["bucket"]
     aws.client("s3").put_object(Bucket=bucket, Key=page, Body=b"[]")
@@ -45,13 +45,13 @@ def _findings(aws: Any, site: Any) -> Iterator[Finding]:
            for name, pod in others.items()}
     # the node may assume what trusts it, so that the role's trust alone decides
     ensure_role(aws, values["node_role"], trust("ec2.amazonaws.com", ["sts:AssumeRole"]),
-                {"node": document(allow("sts:AssumeRole"))})
+                {"node": document(allow([*NODE_WORK, "sts:AssumeRole"]))})
     arn = f"arn:aws:iam::{aws.account}:role/{role}"
     assume = [("sts", "assume_role", {"RoleArn": arn, "RoleSessionName": "thief"})]
     thief = site.intrude("v2", keys=(), calls=assume, host_network=True)["v2"]
     deleted, listed = own.get("calls", ["not tried", "not tried"])
     yield from judge(
-        [reading(f"the pages' pod reads {page}", 0.5, own, page)],
+        [reading(f"the pages' pod reads {page}", 0.5, own, page, answer["trust_policy"])],
         [
             *(Tried(f"{name} is associated with the role", 0.375, said, said == "credentials", "no credentials",
                     TRUST_HINT) for name, said in got.items()),

@@ -9,14 +9,12 @@ from typing import Any
 from graders.checks.b_iam_security.doors import Tried
 from graders.checks.b_iam_security.probes import account_of
 from labs.aws.account import AwsAccount
+from labs.aws.iam import Policy, PolicySet, Principal, PrincipalType, Request, evaluate
 from labs.scenarios.b_iam_security.b6 import HARDENED, NODE_WORK, Site, site, trust
 from labs.scenarios.b_iam_security.cases import allow, document
 from labs.scenarios.creation import ensure_role
 
-CREDENTIALS_HINT = (
-    "The pods have no credentials: the trust policy must allow pods.eks.amazonaws.com both actions that Pod Identity "
-    "uses, and a condition must fit the pods' own namespace and service account."
-)
+CREDENTIALS_HINT = "A condition must fit the pods' own namespace and service account, letter by letter."
 READ_HINT = "The role's policy must allow reading an object of the pages' folder: compare the action and the ARN."
 WIDE_HINT = "The role can do more than read one folder: narrow its Action and its Resource."
 NEEDED = "the object is read"
@@ -36,9 +34,21 @@ def hardened(answer: dict[str, Any], live: Any) -> Iterator[tuple[AwsAccount, Si
         yield aws, there
 
 
-def reading(name: str, points: float, seen: dict[str, Any], key: str) -> Tried:
+def why_refused(trust_policy: dict[str, Any]) -> str:
+    """A hint by what the trust policy says to EKS's service for each action, any condition on tags left aside."""
+    asking = Principal(arn="pods.eks.amazonaws.com", account="1", type=PrincipalType.SERVICE)
+    bare = [{name: part for name, part in statement.items() if name != "Condition"}
+            for statement in trust_policy.get("Statement", []) if isinstance(statement, dict)]
+    policies = PolicySet(resource=Policy({"Version": "2012-10-17", "Statement": bare}))
+    for action in ("sts:AssumeRole", "sts:TagSession"):
+        if not evaluate(Request(asking, action, "arn:aws:iam::1:role/pages", "1"), policies).allowed:
+            return f"The trust policy does not let EKS's service for pods perform {action}: see Principal and Action."
+    return CREDENTIALS_HINT
+
+
+def reading(name: str, points: float, seen: dict[str, Any], key: str, trust_policy: dict[str, Any]) -> Tried:
     """The pages' pod reads a file of theirs: first credentials, then S3's answer."""
     if seen["got"] != "credentials":
-        return Tried(name, points, seen["got"], False, NEEDED, CREDENTIALS_HINT)
+        return Tried(name, points, seen["got"], False, NEEDED, why_refused(trust_policy))
     answer = seen["reads"][key]
     return Tried(name, points, answer, answer == "allowed", NEEDED, READ_HINT)

@@ -24,6 +24,6 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
         return
     secret = seen.get("reads", {}).get(SECRET, "not tried")
     yield from judge(
-        [reading(f"the pages' pod reads {page}", 1, seen, page)],
+        [reading(f"the pages' pod reads {page}", 1, seen, page, answer["trust_policy"])],
         [call(f"an intruder in that pod reads {SECRET}", 1, secret, "AWS denies this call", WIDE_HINT)],
     )

@@ -1,4 +1,4 @@
-r"""0\s+is\s+not\s+a\s+valid\s+value
+r"""must\s+be\s+between\s+1\s+and\s+64
 
 Asks for a hop limit of zero.
 """

@@ -3,5 +3,5 @@ r"""thief\s+tags\s+a\s+VPC
 Allows both services whole.
 """
 node_policy = {"Version": "2012-10-17", "Statement": [
-    {"Effect": "Allow", "Action": ["ec2:*", "ecr:*"], "Resource": "*"},
+    {"Effect": "Allow", "Action": ["ec2:*", "ecr:*", "eks-auth:*"], "Resource": "*"},
 ]}

@@ -1,4 +1,4 @@
-r"""not\s+authorized\s+to\s+perform:\s+sts:TagSession
+r"""perform\s+sts:TagSession
 
 Allows one of the two actions.
 """

@@ -1,4 +1,4 @@
-r"""pods\.eks\.amazonaws\.com\s+is\s+not\s+authorized
+r"""perform\s+sts:AssumeRole
 
 Names the service that instances use.
 """
