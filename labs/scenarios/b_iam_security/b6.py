@@ -125,7 +125,8 @@ class Site:
         """
         keys = (SECRET,) if keys is None else keys
         order = {"steps": steps, "bucket": self.values["bucket"], "keys": keys, "calls": list(calls), "use": use}
-        result = self.node.run(self.pod(environment={"INTRUDER": json.dumps(order)}, **pod), INTRUDER)
+        environment = {"INTRUDER": json.dumps(order), **pod.pop("environment", {})}
+        result = self.node.run(self.pod(environment=environment, **pod), INTRUDER)
         if result.status:
             raise PermanentError(f"the pod ended with status {result.status}: {result.stderr[-500:].decode()}")
         return dict(json.loads(result.stdout))
@@ -147,9 +148,9 @@ def trust(service: str, actions: list[str], **more: Any) -> dict[str, Any]:
 
 
 def wide_policy(values: Values) -> dict[str, Any]:
-    """What the node role starts with: the node's work, and all the files, because the pages needed some of them."""
+    """What the node role starts with: whole services, and all the files, because the pages needed some of them."""
     bucket = f"arn:aws:s3:::{values['bucket']}"
-    return document(allow(NODE_WORK), allow("s3:*", [bucket, f"{bucket}/*"]))
+    return document(allow(["ec2:*", "ecr:*", "eks-auth:*"]), allow("s3:*", [bucket, f"{bucket}/*"]))
 
 
 def pod_trust(values: Values) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class Node:
 def _pods_endpoint(aws: AwsAccount) -> str:
     try:
         with urllib.request.urlopen(f"{aws.endpoint}/_lab/health", timeout=5) as answer:
-            pods = str(json.loads(answer.read())["pods"])
+            pods = str(json.loads(answer.read())["listeners"].get("pods", ""))
     except OSError as error:
         raise TemporaryError(f"the AWS endpoint does not answer: {error}") from error
     if not pods:
