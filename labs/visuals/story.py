@@ -85,6 +85,8 @@ def _request(request: Mapping[str, Any]) -> dict[str, Any]:
     principal = request["principal"]
     arn = principal["arn"]
     kind = _PRINCIPALS.get(principal.get("type", ""), principal.get("type", ""))
+    if principal.get("type") == "Anonymous" and principal.get("federated_provider"):
+        kind = "bearer of a web identity token"
     context = request.get("context") or {}
     return {
         "who": arn,

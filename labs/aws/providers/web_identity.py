@@ -341,7 +341,7 @@ async def _get(url: str) -> dict[str, Any]:
     if not _is_loopback(url):
         raise _unreachable()  # this endpoint never leaves the machine
     try:
-        async with httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=False, verify=url.startswith("https:")) as client:
             response = await client.get(url)
     except httpx.HTTPError as error:
         raise _unreachable() from error

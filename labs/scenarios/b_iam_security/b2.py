@@ -40,8 +40,9 @@ IDENTITY_KINDS = ("keys", "web identity", "pod identity")
 
 PROGRAM = """
 import os, boto3
+HIDDEN = "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"
 from botocore.exceptions import ClientError
-print("environment:", *sorted(name for name in os.environ if name.startswith("AWS_") and "REGION" not in name))
+print("environment:", *sorted(name for name in os.environ if name.startswith("AWS_") and name not in HIDDEN))
 print("I am", boto3.client("sts").get_caller_identity()["Arn"])
 bucket, key = os.environ["BUCKET"], os.environ["KEY"]
 try:
@@ -447,7 +448,9 @@ def _agent(aws: AwsAccount, values: Values) -> str:
             InstanceMetadata(aws.endpoint, aws.account, _ensure_node(aws, values)).through(hops=1)
         ).start()
         running.others.append(metadata)
-        fetcher = InstanceMetadataFetcher(config={"ec2_metadata_service_endpoint": metadata.url})
+        fetcher = InstanceMetadataFetcher(
+            timeout=5, num_attempts=3, config={"ec2_metadata_service_endpoint": metadata.url}
+        )
         found = InstanceMetadataProvider(iam_role_fetcher=fetcher).load()
         if found is None:
             raise PermanentError("The node has no role credentials.", "Run session.prepare().")
