@@ -39,6 +39,9 @@ class MiniStack:
         logging.getLogger("ministack").setLevel(logging.WARNING)
         import ministack.app
 
+        from labs.aws.engines import additions
+
+        additions.install(ministack.app)
         self._app = ministack.app.app
         self._lifespan: asyncio.Task[None] | None = None
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()

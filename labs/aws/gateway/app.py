@@ -20,7 +20,7 @@ from typing import Any
 
 from labs.aws.engines import SERVICE, Engine, Receive, Send
 from labs.aws.engines.client import EngineClient, EngineError
-from labs.aws.gateway import multidelete, rewriting
+from labs.aws.gateway import corrections, multidelete, rewriting
 from labs.aws.gateway.accesses import Accesses
 from labs.aws.gateway.actions.asked import account_in
 from labs.aws.gateway.actions.s3 import copy_source
@@ -104,6 +104,7 @@ class Exchange:
     refused: dict[int, str] = field(default_factory=dict)  # parts of the call that are denied, with the reason
     result: Mapping[str, Any] | None = None
     error: tuple[str, str] | None = None
+    added_headers: RawHeaders = field(default_factory=list)  # for the engine
 
     @property
     def method(self) -> str:
@@ -194,6 +195,7 @@ class Gateway:
         self.rotations = secrets_rotation.Rotations(self, state / "rotations.json", fresh)
         self.learner = learner
         self.listeners: dict[str, str] = {}  # what __main__ writes to listeners.json
+        self.notes: dict[tuple[str, ...], Any] = {}  # what corrections remember, as short-lived as the engine's state
         self.requests = 0
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -230,6 +232,7 @@ class Gateway:
         self.accesses.clear()
         self.analyzers.clear()
         self.guardduty.clear()
+        self.notes.clear()
         await self._make_learner()
 
     async def _make_learner(self) -> None:
@@ -337,10 +340,10 @@ class Gateway:
             provider = _copy_between_accounts
         if exchange.refused and multidelete.all_refused(call.params, exchange.refused):
             provider = _nothing_deleted
-        if provider:
-            exchange.result = await provider(exchange)
-            if call.service in ("organizations", "iam"):
-                self.policies.forget(call.service, call.operation, exchange.account)
+        result = await provider(exchange) if provider else await corrections.prepare(exchange)
+        if result is not None:
+            exchange.result = result
+            self.policies.forget(call.service, call.operation, exchange.account)
             status, headers, body = render_result(call, dict(exchange.result), exchange.request_id)
             self._record(exchange)
             await _send(send, status, headers, body)
@@ -369,6 +372,8 @@ class Gateway:
             exchange.now,
         )
         exchange.credential = credential
+        if credential.access_key_id.startswith("AKIA"):
+            self.notes["access-key-used", credential.access_key_id] = (exchange.now, signature.service, signature.region)
 
     async def _enter_by_endpoint(self, exchange: Exchange) -> None:
         """A request to ``/_vpce/vpce-…/…`` comes through that VPC endpoint, whose policy then applies."""
@@ -481,6 +486,7 @@ class Gateway:
         assert call is not None
         model = operation_model(call.service, call.operation)
         path, query, headers, content = rewriting.for_engine(exchange)
+        headers = [*headers, *exchange.added_headers]
         scope = forwarded_scope(
             exchange.scope,
             path,
@@ -508,11 +514,16 @@ class Gateway:
             self.policies.forget(call.service, call.operation, exchange.account)
             if not streams:
                 exchange.result, body = rewriting.from_engine(exchange, answer.status, answer.headers, body)
+                if corrections.corrects(exchange):
+                    body = await self._correct(exchange, answer, body)
         else:
             exchange.error = rewriting.error_of(exchange, answer.status, answer.headers, body)
             instead = not_an_answer(call, self.engine_of(call.service), answer.status, body, *exchange.error)
             if instead and not streams:
                 raise instead
+            code = corrections.renamed(exchange, exchange.error[0])
+            if code and not streams:
+                raise AwsError(code, exchange.error[1], answer.status)
         self._record(exchange)
         if not streams:
             replaced = [
@@ -520,6 +531,21 @@ class Gateway:
                 for n, v in answer.headers
             ]
             await _send(send, answer.status, replaced, body)
+
+    async def _correct(self, exchange: Exchange, answer: Answer, body: bytes) -> bytes:
+        """Put the engine's answer right; headers of the corrected answer replace those of the same name."""
+        call = exchange.call
+        assert call is not None
+        parsed = dict(exchange.result or rewriting.parse(call, answer.status, answer.headers, body))
+        corrected = await corrections.finish(exchange, parsed)
+        if corrected is None:
+            return body
+        if exchange.result is not None:
+            exchange.result = corrected
+        _, headers, body = render_result(call, corrected, exchange.request_id)
+        names = {name.lower() for name, _ in headers} | {b"content-length"}
+        answer.headers = [(n, v) for n, v in answer.headers if n not in names] + headers
+        return body
 
     async def _refuse(self, exchange: Exchange, error: AwsError, send: Send) -> None:
         exchange.error = (error.code, error.message)
@@ -547,6 +573,10 @@ class Gateway:
         call = exchange.call
         if call is None:
             return
+        if exchange.credential:
+            principal = exchange.credential.principal
+            used = self.notes.setdefault(("services-used", principal.role_arn or principal.arn), {})
+            used[call.service] = (exchange.now, call.region)
         data = is_data_event(call.service, call.operation)
         if data and not self._wants_data(exchange):
             return

@@ -92,6 +92,10 @@ class Policies:
             self._kept[key] = (time.monotonic(), value)
         return value
 
+    async def keep(self, key: tuple[str, ...], read: Callable[[], Awaitable[Any]]) -> Any:
+        """What ``read`` gives, kept until a write to the service ``key[0]`` in the account ``key[1]``."""
+        return await self._keep(key, read)
+
     async def _call(self, service: str, operation: str, account: str, **params: Any) -> dict[str, Any]:
         return await self._client.call(service, operation, account=account, **params)
 
@@ -228,8 +232,8 @@ class Policies:
             )
             return answer.get("Policy") or DEFAULT_KEY_POLICY % account
         except EngineError as error:
-            if error.code == "NotFoundException":
-                return None
+            if error.code == "NotFoundException":  # the engine says so, to whom identity policies let through
+                return DEFAULT_KEY_POLICY % account
             raise
 
     async def _secret(self, arn: str, account: str) -> Any:

@@ -1,0 +1,7 @@
+"""DynamoDB."""
+
+from __future__ import annotations
+
+from labs.aws.gateway.corrections import Corrections
+
+CORRECTIONS = Corrections()
