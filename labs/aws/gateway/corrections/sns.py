@@ -16,6 +16,15 @@ async def _publish(exchange: Exchange, params: Params) -> None:
         raise AwsError("InvalidParameter", "Invalid parameter: Empty message", 400)
 
 
+_PROTOCOLS = ("http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose")
+
+
+async def _subscribe(exchange: Exchange, params: Params) -> None:
+    if params.get("Protocol") not in _PROTOCOLS:
+        text = f"Invalid parameter: Does not support this protocol string: {params.get('Protocol')}"
+        raise AwsError("InvalidParameter", text, 400)
+
+
 async def _subscribed(exchange: Exchange, params: Params, result: Params) -> Params | None:
     """"If the subscription requires subscription confirmation, the value is … pending confirmation" (Subscribe)."""
     waits = params.get("Protocol") in ("email", "email-json", "http", "https")
@@ -24,4 +33,4 @@ async def _subscribed(exchange: Exchange, params: Params, result: Params) -> Par
     return None
 
 
-CORRECTIONS = Corrections(before={"Publish": _publish}, after={"Subscribe": _subscribed})
+CORRECTIONS = Corrections(before={"Publish": _publish, "Subscribe": _subscribe}, after={"Subscribe": _subscribed})

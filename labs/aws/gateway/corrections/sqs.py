@@ -39,6 +39,19 @@ async def _sources(exchange: Exchange, params: Params) -> Params:
     return {"queueUrls": urls}
 
 
+_ATTRIBUTES = frozenset(
+    "DelaySeconds MaximumMessageSize MessageRetentionPeriod Policy ReceiveMessageWaitTimeSeconds RedrivePolicy"
+    " VisibilityTimeout KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled FifoQueue"
+    " ContentBasedDeduplication DeduplicationScope FifoThroughputLimit RedriveAllowPolicy".split()
+)
+
+
+async def _set_attributes(exchange: Exchange, params: Params) -> None:
+    for name in params.get("Attributes") or {}:
+        if name not in _ATTRIBUTES:
+            raise AwsError("InvalidAttributeName", f"Unknown Attribute {name}.", 400)
+
+
 async def _remove_permission(exchange: Exchange, params: Params) -> None:
     answer = await ask(
         exchange, "GetQueueAttributes", QueueUrl=params.get("QueueUrl", ""), AttributeNames=["Policy"]
@@ -54,7 +67,7 @@ async def _remove_permission(exchange: Exchange, params: Params) -> None:
 
 
 CORRECTIONS = Corrections(
-    before={"RemovePermission": _remove_permission},
+    before={"SetQueueAttributes": _set_attributes, "CreateQueue": _set_attributes, "RemovePermission": _remove_permission},
     instead={"ListDeadLetterSourceQueues": _sources},
     after={"GetQueueAttributes": _got_attributes},
 )

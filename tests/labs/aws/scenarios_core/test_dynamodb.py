@@ -163,13 +163,13 @@ def test_batches_and_transactions(ddb: Any, table: str) -> None:
 
 def test_backups_restore_and_point_in_time(ddb: Any, table: str) -> None:
     ddb.put_item(TableName=table, Item=order("ann", 1))
-    backup = ddb.create_backup(TableName=table, BackupName="b")["BackupDetails"]
+    backup = ddb.create_backup(TableName=table, BackupName="daily")["BackupDetails"]
     assert backup["BackupStatus"] in ("CREATING", "AVAILABLE")
     ddb.delete_item(TableName=table, Key={"customer": {"S": "ann"}, "number": {"N": "1"}})
     ddb.restore_table_from_backup(TargetTableName="restored", BackupArn=backup["BackupArn"])
     ddb.get_waiter("table_exists").wait(TableName="restored")
     assert ddb.scan(TableName="restored")["Items"] == [order("ann", 1)]
-    assert [b["BackupName"] for b in ddb.list_backups(TableName=table)["BackupSummaries"]] == ["b"]
+    assert [b["BackupName"] for b in ddb.list_backups(TableName=table)["BackupSummaries"]] == ["daily"]
     ddb.delete_backup(BackupArn=backup["BackupArn"])
     assert refusal(ddb.describe_backup, BackupArn=backup["BackupArn"]) == "BackupNotFoundException"
     state = ddb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
