@@ -13,27 +13,28 @@ import os
 import socket
 import urllib.parse
 
-PATIENCE = 0.5      # seconds that an answer may take; silence is believed while others are answered
-TRIES = 5
+PATIENCE = 20.0     # seconds for an answer that is on its way
+SILENCE = 0.3       # seconds more for an answer that others overtook
+OTHERS = 3
 ROLES = "/latest/meta-data/iam/security-credentials/"
 
 
 def request(address, method, path, headers=()):
-    """(status, body) of one HTTP request; (0, "") where no answer comes while other requests are answered."""
-    for _ in range(TRIES):
-        status, body = once(address, method, path, headers)
-        if status or once(address, "GET", "/")[0]:
-            return status, body
-    return 0, ""
+    """(status, body) of one HTTP request over a plain socket; (0, "") where no answer comes.
 
-
-def once(address, method, path, headers=()):
-    """The same, tried once over a plain socket: silence may also be a busy machine."""
+    The answer to a PUT may run out of hops.  It counts as lost when OTHERS later requests were answered and it was not:
+    a busy machine delays all of them alike.
+    """
     lines = [f"{method} {path} HTTP/1.1", "Host: metadata", "Content-Length: 0", "Connection: close", *headers]
     try:
         with socket.create_connection(address, PATIENCE) as connection:
             connection.sendall("\r\n".join([*lines, "", ""]).encode())
-            data = b""
+            if method == "PUT":
+                for _ in range(OTHERS):
+                    request(address, "GET", "/")
+                connection.settimeout(SILENCE)
+            data = connection.recv(65536)
+            connection.settimeout(PATIENCE)
             while chunk := connection.recv(65536):
                 data += chunk
     except OSError:
