@@ -127,7 +127,7 @@ class InstanceMetadata:
             return None
         names = [name for name in path[version.end() :].split("/") if name]
         if names == ["user-data"]:
-            return about["instance"].get("UserData") or None
+            return about["user_data"] or None
         node: Any = _tree(about)
         for name in names:
             node = node.get(name) if isinstance(node, Mapping) else None

@@ -596,7 +596,7 @@ class Gateway:
             error=exchange.error,
             vpc_endpoint=endpoint["id"] if endpoint else "",
             secure=exchange.arrival.secure,
-            identity=exchange.web_identity.element if exchange.web_identity else None,
+            identity=_stranger(exchange),
         )
         if data:
             self._offer_data(exchange, record)
@@ -678,6 +678,14 @@ async def _send(send: Send, status: int, headers: RawHeaders, body: bytes) -> No
         headers = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _stranger(exchange: Exchange) -> dict[str, str] | None:
+    """CloudTrail's ``userIdentity`` of a caller who came with a token; ``None`` for every other call."""
+    assert exchange.call is not None
+    if (exchange.call.service, exchange.call.operation) != WEB_IDENTITY:
+        return None
+    return exchange.web_identity.element if exchange.web_identity else web_identity.UNKNOWN
 
 
 def _arrival(scope: dict[str, Any], headers: RawHeaders) -> Arrival:

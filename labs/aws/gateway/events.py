@@ -69,6 +69,7 @@ _HIDDEN = {
     "userdata",
     "tokencode",
 }
+_TOKENS = {("sts", "WebIdentityToken"), ("eks-auth", "token")}  # left out of the record
 _HIDDEN_TEXT = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _EVENT_SOURCE = {
     "cloudwatch": "monitoring",
@@ -186,7 +187,7 @@ def event(
         record["errorCode"], record["errorMessage"] = error
         if operation == "AssumeRoleWithWebIdentity" and error[0] == "AccessDenied":
             record["errorMessage"] = "An unknown error occurred"  # all that AWS's own records say
-    record["requestParameters"] = _lowered({k: v for k, v in params.items() if k != "WebIdentityToken"}) or None
+    record["requestParameters"] = _lowered({k: v for k, v in params.items() if (service, k) not in _TOKENS}) or None
     if service == "s3" and params.get("Bucket"):  # S3's events name the bucket so
         record["requestParameters"] = {"bucketName": params["Bucket"], **record["requestParameters"]}
         del record["requestParameters"]["bucket"]

@@ -12,6 +12,7 @@ keys for Amazon EC2" (Service Authorization Reference).
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -40,14 +41,16 @@ _CHOICES = {
 
 
 class MetadataOptions:
-    """Options by instance id."""
+    """Options by instance id, and ``user_data`` (base64, as it was sent), which the default engine never tells."""
 
     def __init__(self) -> None:
         self._options: dict[str, dict[str, Any]] = {}
+        self.user_data: dict[str, str] = {}
 
     def clear(self) -> None:
         """The instances are gone."""
         self._options.clear()
+        self.user_data.clear()
 
     def of(self, instance_id: str) -> dict[str, Any]:
         """``InstanceMetadataOptionsResponse`` of an instance."""
@@ -82,10 +85,18 @@ async def run_instances(exchange: Exchange) -> dict[str, Any]:
     """RunInstances: checked options first, instances from the engine."""
     params = _params(exchange)
     given = params.pop("MetadataOptions", None) or {}
-    options = {**checked(await _template_options(exchange, params)), **checked(given)}
+    template = await _template(exchange, params)
+    user_data = params.get("UserData") or template.get("UserData") or ""
+    try:
+        base64.b64decode(user_data, validate=True)
+    except ValueError as error:
+        raise AwsError("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.", 400) from error
+    options = {**checked(template.get("MetadataOptions") or {}), **checked(given)}
+    kept = exchange.gateway.metadata_options
     result = await exchange.engine("ec2", "RunInstances", **params)
     for instance in result.get("Instances", ()):
-        instance["MetadataOptions"] = exchange.gateway.metadata_options.set(instance["InstanceId"], options)
+        instance["MetadataOptions"] = kept.set(instance["InstanceId"], options)
+        kept.user_data[instance["InstanceId"]] = user_data
     return _bare(result)
 
 
@@ -115,16 +126,16 @@ async def modify(exchange: Exchange) -> dict[str, Any]:
     return {"InstanceId": instance_id, "InstanceMetadataOptions": {**changed, "State": "pending"}}
 
 
-async def _template_options(exchange: Exchange, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options that a launch template in the request brings along."""
+async def _template(exchange: Exchange, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``LaunchTemplateData`` of the launch template in the request, empty when there is none."""
     template = params.get("LaunchTemplate")
     if not template:
         return {}
     who = {name: template[name] for name in ("LaunchTemplateId", "LaunchTemplateName") if template.get(name)}
     version = str(template.get("Version") or "$Default")
     found = await exchange.engine("ec2", "DescribeLaunchTemplateVersions", Versions=[version], **who)
-    data = next(iter(found.get("LaunchTemplateVersions", ())), {}).get("LaunchTemplateData") or {}
-    return data.get("MetadataOptions") or {}
+    data: Mapping[str, Any] = next(iter(found.get("LaunchTemplateVersions", ())), {}).get("LaunchTemplateData") or {}
+    return data
 
 
 def _params(exchange: Exchange) -> dict[str, Any]:
@@ -182,6 +193,9 @@ async def _about(gateway: Gateway, account: str, region: str, instance_id: str) 
         "account": account,
         "region": region,
         "instance": instance,
+        "user_data": base64.b64decode(gateway.metadata_options.user_data.get(instance_id, "")).decode(
+            "utf-8", "replace"
+        ),
         "options": gateway.metadata_options.of(instance_id),
         "profile": {"arn": profile_arn, "id": profile.get("InstanceProfileId", "")},
         "role": {"name": role["RoleName"], "arn": role["Arn"]} if role else None,

@@ -127,8 +127,13 @@ async def _pod(exchange: Exchange, account: str, cluster: str, text: str) -> Map
     if POD_IDENTITY_AUDIENCE not in ([audience] if isinstance(audience, str) else audience or ()):
         raise _invalid_token(f"The token's audience is not {POD_IDENTITY_AUDIENCE}.")
     about = token.claims.get("kubernetes.io")
-    if not isinstance(about, Mapping) or not all(
-        isinstance(about.get(part), Mapping) and about[part].get("name") for part in ("pod", "serviceaccount")
+    if (
+        not isinstance(about, Mapping)
+        or not isinstance(about.get("namespace"), str)
+        or not all(
+            isinstance(about.get(part), Mapping) and isinstance(about[part].get("name"), str)
+            for part in ("pod", "serviceaccount")
+        )
     ):
         raise _invalid_token("The token is not bound to a pod.")
     return token.claims

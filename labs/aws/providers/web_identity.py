@@ -16,7 +16,9 @@ IAM", "Monitor and control actions taken with assumed roles" (IAM User Guide).
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,6 +88,10 @@ class WebIdentity:
             "SourceIdentity": self.source_identity,
         }
         return ServiceCall(call.service, call.operation, {**call.params, **brought}, call.protocol, call.region)
+
+
+# CloudTrail's ``userIdentity`` of a caller whose token could not be verified.
+UNKNOWN = {"type": "Unknown", "principalId": "", "accountId": ""}
 
 
 class IssuerKeys:
@@ -244,6 +250,8 @@ def _audience(claims: Mapping[str, Any], client_ids: list[str]) -> tuple[str, st
     if not isinstance(audiences, list) or not audiences or not all(isinstance(item, str) for item in audiences):
         raise _invalid("Missing a required claim: aud")
     authorized_party = claims.get("azp", "")
+    if not isinstance(authorized_party, str):
+        raise _invalid("Incorrect token audience")
     known = [item for item in ([authorized_party] if authorized_party else audiences) if item in client_ids]
     if not known:
         raise _invalid("Incorrect token audience")
@@ -256,7 +264,7 @@ def check_times(claims: Mapping[str, Any], now: datetime) -> None:
     times = {name: claims.get(name) for name in ("exp", "iat", "nbf")}
     for name, value in times.items():
         absent = value is None and name == "nbf"
-        if not absent and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if not absent and (isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value)):
             raise _invalid(f"Missing a required claim: {name}")
     expires, issued, begins = times["exp"], times["iat"], times["nbf"]
     if seconds >= expires:  # type: ignore[operator]  # numbers, as checked above
@@ -267,6 +275,11 @@ def check_times(claims: Mapping[str, Any], now: datetime) -> None:
         )
     if max(issued, begins or 0) > seconds + CLOCK_SKEW:  # type: ignore[type-var,operator]
         raise _invalid("The identity token is not valid yet: its iat or nbf lies in the future.")
+
+
+def _finite(value: int | float) -> bool:
+    """JSON as Python reads it knows NaN and Infinity, which no comparison with a clock would refuse."""
+    return isinstance(value, int) or math.isfinite(value)
 
 
 async def check_signature(token: jwt.Token, account: str, issuer: str, keys: IssuerKeys) -> None:
@@ -301,9 +314,9 @@ def _session_tags(claims: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str,
     """The ``https://aws.amazon.com/tags`` claim, nested or flattened ("Passing session tags using
     AssumeRoleWithWebIdentity")."""
     nested = claims.get(_TAGS, {})
-    if not isinstance(nested, Mapping):
+    if not isinstance(nested, Mapping) or not isinstance(nested.get("principal_tags", {}), Mapping):
         raise _invalid(f"The claim {_TAGS} is not valid.")
-    given = dict(nested.get("principal_tags") or {})
+    given = dict(nested.get("principal_tags", {}))
     prefix = f"{_TAGS}/principal_tags/"
     given.update({name.removeprefix(prefix): value for name, value in claims.items() if name.startswith(prefix)})
     transitive = nested.get("transitive_tag_keys", claims.get(f"{_TAGS}/transitive_tag_keys", ()))
@@ -314,7 +327,7 @@ def _session_tags(claims: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str,
             raise _invalid(f"The claim {_TAGS} must give each tag one value.")
         tags[key] = values[0]
     keys = tuple(transitive) if isinstance(transitive, list | tuple) else (str(transitive),)
-    if any(key not in tags for key in keys):
+    if any(not isinstance(key, str) or key not in tags for key in keys):
         raise _invalid(f"The claim {_TAGS} makes a tag transitive that it does not give.")
     return tags, keys
 
@@ -341,16 +354,24 @@ async def _get(url: str) -> dict[str, Any]:
     if not _is_loopback(url):
         raise _unreachable()  # this endpoint never leaves the machine
     try:
-        async with httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=False, verify=url.startswith("https:")) as client:
-            response = await client.get(url)
-    except httpx.HTTPError as error:
+        async with (
+            asyncio.timeout(FETCH_SECONDS),
+            httpx.AsyncClient(trust_env=False, verify=url.startswith("https:")) as client,
+            client.stream("GET", url) as response,
+        ):
+            content = b""
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > MAX_DOCUMENT:
+                    raise _no_key()
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         raise _unreachable() from error
     if response.status_code in (401, 403):
         raise AwsError("IDPRejectedClaim", "The identity provider (IdP) reported that authentication failed.", 403)
-    if response.status_code != 200 or len(response.content) > MAX_DOCUMENT:
+    if response.status_code != 200:
         raise _no_key()
     try:
-        found = json.loads(response.content)
+        found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise _no_key() from error
     if not isinstance(found, dict):

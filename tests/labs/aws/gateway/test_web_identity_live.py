@@ -333,6 +333,7 @@ def test_trust_in_another_provider_is_no_trust(
 
 
 NOW = int(time.time())
+TAGS = "https://aws.amazon.com/tags"
 BAD_TOKENS: dict[str, tuple[Callable[[ClusterIssuer], str], str, str]] = {
     "no token": (lambda issuer: "not.a.token", "InvalidIdentityToken", "not a valid JWT"),
     "an access token": (lambda issuer: "opaque-access-token", "InvalidIdentityToken", "not a valid JWT"),
@@ -363,6 +364,26 @@ BAD_TOKENS: dict[str, tuple[Callable[[ClusterIssuer], str], str, str]] = {
     "no signature": (lambda issuer: _unsigned(issuer, "none"), "InvalidIdentityToken", "signature"),
     "hmac over the public key": (lambda issuer: _unsigned(issuer, "HS256"), "InvalidIdentityToken", "signature"),
     "changed subject": (lambda issuer: _resubjected(issuer), "InvalidIdentityToken", "signature"),
+    "expiry without end": (lambda issuer: issuer.mint("s", exp=float("inf")), "InvalidIdentityToken", "claim: exp"),
+    "expiry that is no number": (
+        lambda issuer: issuer.mint("s", exp=float("nan")),
+        "InvalidIdentityToken",
+        "claim: exp",
+    ),
+    "audience of numbers": (lambda issuer: issuer.mint("s", aud=[1]), "InvalidIdentityToken", "claim: aud"),
+    "azp as a list": (lambda issuer: issuer.mint("s", azp=["a"]), "InvalidIdentityToken", "token audience"),
+    "subject as a list": (lambda issuer: issuer.mint("s", sub=["a"]), "InvalidIdentityToken", "claim: sub"),
+    "tags as a list": (lambda issuer: issuer.mint("s", **{TAGS: [1]}), "InvalidIdentityToken", "not valid"),
+    "tags that are no mapping": (
+        lambda issuer: issuer.mint("s", **{TAGS: {"principal_tags": [1]}}),
+        "InvalidIdentityToken",
+        "not valid",
+    ),
+    "transitive tags of another kind": (
+        lambda issuer: issuer.mint("s", **{TAGS: {"principal_tags": {}, "transitive_tag_keys": [[1]]}}),
+        "InvalidIdentityToken",
+        "transitive",
+    ),
     "tags with two values": (
         lambda issuer: issuer.mint("s", **{"https://aws.amazon.com/tags": {"principal_tags": {"a": ["b", "c"]}}}),
         "InvalidIdentityToken",
@@ -390,6 +411,8 @@ def test_bad_token(trusted: AwsAccount, cluster: ClusterIssuer, name: str) -> No
     make, code, words = BAD_TOKENS[name]
     arn = role(trusted, cluster, {"StringEquals": {f"{cluster.host}:aud": "sts.amazonaws.com"}})
     found, message, status = refusal(assume, trusted, arn, make(cluster))
+    event = trusted.client("cloudtrail").lookup_events(MaxResults=1)["Events"][0]
+    assert json.loads(event["CloudTrailEvent"])["userIdentity"]["type"] in ("Unknown", "WebIdentityUser")
     assert (found, status) == (code, 400)
     assert words in message
 

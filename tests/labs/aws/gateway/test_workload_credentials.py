@@ -212,6 +212,7 @@ def test_status_of_a_request(node: Node, method: str, path: str, headers: dict[s
 
 def test_tree_of_categories(node: Node) -> None:
     assert node.read("/") == "latest"
+    assert node.read("/latest/user-data") == "#!/bin/sh\necho hello"
     assert {"instance-id", "iam/", "placement/"} <= set(node.read("/latest/meta-data/").split("\n"))
     assert node.read("/latest/meta-data/placement/region") == "us-east-1"
     assert node.read("/latest/meta-data/placement/availability-zone").startswith("us-east-1")
@@ -255,6 +256,22 @@ def test_hop_limit_out_of_range(node: Node, limit: int) -> None:
     options = {"HttpPutResponseHopLimit": limit}
     run = {"ImageId": "ami-12345678", "MinCount": 1, "MaxCount": 1, "MetadataOptions": options}
     assert refusal(ec2.run_instances, **run)[0] == "InvalidParameterValue"
+
+
+def test_launch_template_brings_options_along(account: AwsAccount) -> None:
+    ec2 = account.client("ec2")
+    options = {"HttpTokens": "required", "HttpPutResponseHopLimit": 3}
+    ec2.create_launch_template(
+        LaunchTemplateName="nodes", LaunchTemplateData={"ImageId": "ami-12345678", "MetadataOptions": options}
+    )
+    made = ec2.run_instances(
+        LaunchTemplate={"LaunchTemplateName": "nodes"}, MinCount=1, MaxCount=1,
+        MetadataOptions={"HttpPutResponseHopLimit": 1},
+    )["Instances"][0]  # fmt: skip
+    assert (made["MetadataOptions"]["HttpTokens"], made["MetadataOptions"]["HttpPutResponseHopLimit"]) == (
+        "required",
+        1,
+    )
 
 
 def test_options_of_no_instance(account: AwsAccount) -> None:
@@ -333,7 +350,9 @@ def test_sdk_gets_the_pods_credentials_from_the_agent(
     cluster.account.client_as("s3", frozen.access_key, frozen.secret_key, frozen.token).list_buckets()
     taken = events(cluster.account, "AssumeRole")[0]
     assert taken["userIdentity"] == {"type": "AWSService", "invokedBy": "pods.eks.amazonaws.com"}
-    assert events(cluster.account, "AssumeRoleForPodIdentity")[0]["eventSource"] == "eks-auth.amazonaws.com"
+    asked = events(cluster.account, "AssumeRoleForPodIdentity")[0]
+    assert asked["eventSource"] == "eks-auth.amazonaws.com"
+    assert asked["requestParameters"] == {"clusterName": "shop"}
     file.write_text(cluster.token("stranger"))
     with urllib.request.urlopen(_asked(cluster, cluster.token())) as response:
         assert json.load(response)["AccountId"] == cluster.account.account
