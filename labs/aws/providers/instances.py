@@ -134,8 +134,8 @@ async def _template(exchange: Exchange, params: Mapping[str, Any]) -> Mapping[st
     who = {name: template[name] for name in ("LaunchTemplateId", "LaunchTemplateName") if template.get(name)}
     version = str(template.get("Version") or "$Default")
     found = await exchange.engine("ec2", "DescribeLaunchTemplateVersions", Versions=[version], **who)
-    data: Mapping[str, Any] = next(iter(found.get("LaunchTemplateVersions", ())), {}).get("LaunchTemplateData") or {}
-    return data
+    versions: list[dict[str, Any]] = found.get("LaunchTemplateVersions") or [{}]
+    return versions[0].get("LaunchTemplateData") or {}
 
 
 def _params(exchange: Exchange) -> dict[str, Any]:
@@ -174,8 +174,7 @@ async def lab_request(gateway: Gateway, method: str, path: str, query: Mapping[s
 async def _about(gateway: Gateway, account: str, region: str, instance_id: str) -> dict[str, Any]:
     ctx = service_roles.ServiceContext(gateway, region)
     found = await ctx.call("ec2", "DescribeInstances", account=account, InstanceIds=[instance_id])
-    reservation = next(iter(found.get("Reservations", ())), {"Instances": []})
-    instance = next(iter(reservation["Instances"]), None)
+    instance = next((each for group in found.get("Reservations", ()) for each in group["Instances"]), None)
     if instance is None:
         raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist", 400)
     profile_arn = (instance.get("IamInstanceProfile") or {}).get("Arn", "")
@@ -188,7 +187,7 @@ async def _about(gateway: Gateway, account: str, region: str, instance_id: str) 
         except AwsError as error:
             if error.status >= 500:
                 raise
-    role = next(iter(profile.get("Roles", ())), {})
+    role: dict[str, Any] = next(iter(profile.get("Roles", ())), {})
     return {
         "account": account,
         "region": region,

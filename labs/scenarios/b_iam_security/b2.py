@@ -184,7 +184,9 @@ class B2(Lab):
             raise PermanentError(f"lab b2 has no program {program!r}", f"It has: {', '.join(_PROGRAMS)}.")
         return _PROGRAMS[program](aws, values, **options)
 
-    faults: ClassVar[Mapping[str, Fault]] = MappingProxyType({"stolen-session": lambda aws, values: steal(aws, values)})
+    faults: ClassVar[Mapping[str, Fault]] = MappingProxyType(
+        {"stolen-session": lambda aws, values: _theft(aws, values)}
+    )
 
 
 # --- identities ---------------------------------------------------------------------------------------------------
@@ -282,6 +284,10 @@ def steal(aws: AwsAccount, values: Values) -> dict[str, str]:
     _let(aws, values["app_role"], trust)
     _stolen[aws.endpoint, aws.account, values["app_role"]] = keys
     return keys
+
+
+def _theft(aws: AwsAccount, values: Values) -> None:
+    steal(aws, values)
 
 
 _stolen: dict[tuple[str, str, str], dict[str, str]] = {}
@@ -399,8 +405,10 @@ class _Running:
         return self.cluster, self.old_cluster, self.github
 
     def stop(self) -> None:
-        for each in (*self.issuers, *([self.agent] if self.agent else []), *self.others):
-            each.stop()
+        for issuer in self.issuers:
+            issuer.stop()
+        for service in (*([self.agent] if self.agent else []), *self.others):
+            service.stop()
 
 
 _all: OrderedDict[tuple[str, str], _Running] = OrderedDict()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graders.checks.b_iam_security.b2_q5.migration import migrate, roles_only
+from graders.checks.b_iam_security.b2_q5.migration import migrate
 from graders.exercise import Finding
 
 
@@ -24,7 +24,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
         "an inactive key at each deletion",
         "A deleted key cannot be brought back. Deactivate it first, see that nothing fails, then delete it.",
     )
-    plain = list(roles_only(found))
+    plain = found.plain()
     yield Finding(
         "at the end both workloads are role sessions",
         1,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from graders.checks.b_iam_security.probes import account_of
 from labs.scenarios.b_iam_security.b2 import app_trust, ci_identity, ci_trust, keys_of, web_identity
-from labs.scenarios.creation import access_key
+from labs.scenarios.creation import access_key, administrator
 
 USERS = {"app": "app_bot", "ci": "ci_bot", "former": "former"}  # whose key a step is about
 SWITCHES = ("app", "ci")
@@ -27,7 +26,7 @@ class Migration:
     trouble: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     rash: list[str] = field(default_factory=list)  # keys deleted while they were still active
-    who: dict[str, str] = field(default_factory=dict)
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def carry_out(self, steps: list[str]) -> None:
         """All steps, with a run of both workloads before the first and after each."""
@@ -45,7 +44,7 @@ class Migration:
 
     def keys_left(self) -> list[str]:
         """Users of the lab that still have an access key."""
-        iam = self.aws.client("iam")
+        iam = administrator(self.aws, "iam")
         names = [self.values[user] for user in USERS.values()]
         return [name for name in names if iam.list_access_keys(UserName=name)["AccessKeyMetadata"]]
 
@@ -54,7 +53,7 @@ class Migration:
             self.roles.add(name)
 
     def _key(self, word: str, user: str) -> None:
-        iam, name = self.aws.client("iam"), self.values[user]
+        iam, name = administrator(self.aws, "iam"), self.values[user]
         for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
             if word == "deactivate":
                 iam.update_access_key(UserName=name, AccessKeyId=key["AccessKeyId"], Status="Inactive")
@@ -72,24 +71,37 @@ class Migration:
                 self.trouble.append(f"after {when} the {name} workload failed: {said['Code']}")
 
     def _read(self) -> None:
-        keys = self._identity("app")
-        self.aws.client_as("s3", **keys).get_object(Bucket=self.values["bucket"], Key=self.values["key"])
+        self._s3("app").get_object(Bucket=self.values["bucket"], Key=self.values["key"])
 
     def _write(self) -> None:
-        keys = self._identity("ci")
-        self.aws.client_as("s3", **keys).put_object(Bucket=self.values["bucket"], Key=self.values["key"], Body=b"id\n")
+        self._s3("ci").put_object(Bucket=self.values["bucket"], Key=self.values["key"], Body=b"id\n")
+
+    def _s3(self, name: str) -> Any:
+        """The workload's client, with the identity that it is set up with now."""
+        identity = f"{name} by role" if name in self.roles else f"{name} by key"
+        if identity not in self.clients:
+            self.clients[identity] = self.aws.client_as("s3", **self._identity(name))
+        return self.clients[identity]
 
     def _identity(self, name: str) -> dict[str, str]:
-        """The workload's credentials as it is set up now; notes who it is."""
-        if name in self.roles:
-            answer = (
-                web_identity(self.aws, self.values, "app_role") if name == "app" else ci_identity(self.aws, self.values)
-            )
-            keys = keys_of(answer)
-        else:
-            keys = _KEYS[self.aws.endpoint, self.aws.account, name]
-        self.who[name] = self.aws.client_as("sts", **keys).get_caller_identity()["Arn"]
-        return keys
+        if name not in self.roles:
+            return _KEYS[self.aws.endpoint, self.aws.account, name]
+        return keys_of(
+            web_identity(self.aws, self.values, "app_role") if name == "app" else ci_identity(self.aws, self.values)
+        )
+
+    def plain(self) -> list[str]:
+        """Workloads that are still no role session, with what AWS calls them."""
+        found = []
+        for name in SWITCHES:
+            keys = self._identity(name)
+            try:
+                arn = self.aws.client_as("sts", **keys).get_caller_identity()["Arn"]
+            except ClientError as error:
+                arn = error.response["Error"]["Code"]
+            if ":assumed-role/" not in arn:
+                found.append(f"{name} is {arn}")
+        return found
 
 
 _KEYS: dict[tuple[str, str, str], dict[str, str]] = {}  # what the workloads have in their configuration
@@ -98,7 +110,7 @@ _KEYS: dict[tuple[str, str, str], dict[str, str]] = {}  # what the workloads hav
 def migrate(steps: list[str], live: Any) -> Migration:
     """The account as it is at the end of the lab (roles trust the right tokens), then the learner's steps."""
     aws, values = account_of(live)
-    iam = aws.client("iam")
+    iam = administrator(aws, "iam")
     for role, trust in (("app_role", app_trust(values)), ("ci_role", ci_trust(values))):
         iam.update_assume_role_policy(RoleName=values[role], PolicyDocument=json.dumps(trust))
     for name in USERS:
@@ -108,8 +120,3 @@ def migrate(steps: list[str], live: Any) -> Migration:
     found = Migration(aws, values)
     found.carry_out(steps)
     return found
-
-
-def roles_only(found: Migration) -> Iterator[str]:
-    """Workloads whose last run did not use a role session."""
-    yield from (f"{name} is {arn}" for name, arn in found.who.items() if ":assumed-role/" not in arn)
