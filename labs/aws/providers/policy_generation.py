@@ -32,7 +32,7 @@ from labs.aws.providers.trails import Trails, logged_at
 
 SERVICE = "access-analyzer.amazonaws.com"
 OPERATIONS = ("StartPolicyGeneration", "GetGeneratedPolicy", "ListPolicyGenerations", "CancelPolicyGeneration")
-SECONDS = 1.0  # how long a job is in progress
+SECONDS = 0.5  # how long a job is in progress
 JOBS_KEPT = 200  # of all accounts
 MAX_POLICY = 6_144  # characters; a longer policy is split ("IAM and AWS STS quotas")
 _PRINCIPAL = re.compile(r"arn:aws:iam::(\d{12}):(role|user)/(?:.*/)?([^/]+)")
