@@ -41,9 +41,7 @@ class RoutedEngine:
     :param table: service → name of the other engine
     """
 
-    def __init__(
-        self, default: Engine, others: Mapping[str, Callable[[], Engine]], table: Mapping[str, str]
-    ) -> None:
+    def __init__(self, default: Engine, others: Mapping[str, Callable[[], Engine]], table: Mapping[str, str]) -> None:
         self.name = default.name
         self.shared = default.shared
         self._default = default

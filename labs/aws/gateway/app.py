@@ -373,7 +373,8 @@ class Gateway:
         )
         exchange.credential = credential
         if credential.access_key_id.startswith("AKIA"):
-            self.notes["access-key-used", credential.access_key_id] = (exchange.now, signature.service, signature.region)
+            used = (exchange.now, signature.service, signature.region)
+            self.notes["access-key-used", credential.access_key_id] = used
 
     async def _enter_by_endpoint(self, exchange: Exchange) -> None:
         """A request to ``/_vpce/vpce-…/…`` comes through that VPC endpoint, whose policy then applies."""

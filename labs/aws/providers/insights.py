@@ -1,8 +1,9 @@
 """CloudWatch Logs Insights' query language, as a pure function over log records.
 
-Source: Amazon CloudWatch Logs User Guide, "CloudWatch Logs Insights language query syntax" and its pages on each command
-and function.  Here are ``fields``, ``display``, ``filter``, ``stats``, ``sort``, ``limit``, ``parse`` and ``dedup``; the
-commands ``pattern``, ``diff``, ``anomaly``, ``unmask``, ``lookup`` and ``SOURCE`` are refused as malformed.
+Source: Amazon CloudWatch Logs User Guide, "CloudWatch Logs Insights language query syntax" and its pages on each
+command and function.  Here are ``fields``, ``display``, ``filter``, ``stats``, ``sort``, ``limit``, ``parse`` and
+``dedup``; the commands ``pattern``, ``diff``, ``anomaly``, ``unmask``, ``lookup`` and ``SOURCE`` are refused as
+malformed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Expression = Callable[[Record], Any]
 
 DEFAULT_LIMIT = 10_000  # rows
 _LAMBDA_REPORT = re.compile(
-    r"REPORT RequestId: (?P<requestId>\S+)\s+Duration: (?P<duration>[\d.]+) ms\s+Billed Duration: (?P<billedDuration>\d+) ms"
+    r"REPORT RequestId: (?P<requestId>\S+)\s+Duration: (?P<duration>[\d.]+) ms"
+    r"\s+Billed Duration: (?P<billedDuration>\d+) ms"
     r"\s+Memory Size: (?P<memorySize>\d+) MB\s+Max Memory Used: (?P<maxMemoryUsed>\d+) MB"
 )
 
@@ -153,7 +155,7 @@ def _tokens(text: str) -> Iterable[Token]:
 
 def _may_be_regex(previous: Token) -> bool:
     if previous.kind == "name":
-        return previous.text.lower() in ("like", "in")or previous.text.startswith("@message")
+        return previous.text.lower() in ("like", "in") or previous.text.startswith("@message")
     return previous.kind == "operator" and previous.text in ("=~", "(", ",", "=", "!=")
 
 
@@ -438,7 +440,9 @@ _FUNCTIONS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "least": lambda v: min((n for n in map(_number, v) if n is not None), default=None),
     "bin": _floor,
     "datefloor": _floor,
-    "dateceil": lambda v: None if _floor(v) is None else Moment(_floor(v) + max(int(x) for x in v if not isinstance(x, Moment))),
+    "dateceil": lambda v: (
+        None if _floor(v) is None else Moment(_floor(v) + max(int(x) for x in v if not isinstance(x, Moment)))
+    ),
     "frommillis": lambda v: None if _number(v[0]) is None else Moment(int(_number(v[0]) or 0)),
     "tomillis": lambda v: None if v[0] is None else int(_number(v[0]) or 0),
     "now": lambda v: int(datetime.datetime.now(datetime.UTC).timestamp()),
@@ -787,7 +791,9 @@ def _shown(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def run(commands: Sequence[Command], records: Iterable[Mapping[str, Any]], limit: int | None) -> tuple[list[dict[str, str]], int]:
+def run(
+    commands: Sequence[Command], records: Iterable[Mapping[str, Any]], limit: int | None
+) -> tuple[list[dict[str, str]], int]:
     """Rows of a query's result (fields without a value are left out), and how many records it matched."""
     state = State([dict(row) for row in records])
     state.matched = len(state.rows)

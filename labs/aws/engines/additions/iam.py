@@ -281,6 +281,7 @@ def _create_service_linked_role(params: Params) -> Answer:
 
 # -- server certificates -----------------------------------------------------------------------------------------------
 
+
 def _certificates() -> Any:
     if not hasattr(_iam, "_server_certificates"):
         _iam._server_certificates = _iam.AccountScopedDict()

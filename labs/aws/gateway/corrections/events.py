@@ -27,9 +27,7 @@ async def _delete_rule(exchange: Exchange, params: Params) -> None:
 async def _put_rule(exchange: Exchange, params: Params) -> None:
     schedule = params.get("ScheduleExpression")
     if not schedule and not params.get("EventPattern"):
-        raise AwsError(
-            "ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified.", 400
-        )
+        raise AwsError("ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified.", 400)
     if schedule and not _SCHEDULE.fullmatch(str(schedule)):
         raise AwsError("ValidationException", "Parameter ScheduleExpression is not valid.", 400)
 

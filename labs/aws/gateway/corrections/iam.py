@@ -115,8 +115,12 @@ async def _delete_policy(exchange: Exchange, params: Params) -> None:
         raise AwsError("DeleteConflict", "Cannot delete a policy attached to entities.", 409)
     versions = await ask(exchange, "ListPolicyVersions", PolicyArn=params["PolicyArn"])
     if len(versions.get("Versions", [])) > 1:
-        raise AwsError("DeleteConflict", "This policy has more than one version. Before you delete a policy, you must"
-                       " delete the policy's versions. The default version is deleted with the policy.", 409)
+        raise AwsError(
+            "DeleteConflict",
+            "This policy has more than one version. Before you delete a policy, you must"
+            " delete the policy's versions. The default version is deleted with the policy.",
+            409,
+        )
 
 
 def _not_aws_managed(params: Params) -> None:
@@ -195,7 +199,7 @@ async def _create_oidc(exchange: Exchange, params: Params) -> None:
 
 
 async def _get_oidc(exchange: Exchange, params: Params, result: Params) -> Params:
-    """"The URL … that the IAM OIDC provider resource object is associated with", without its scheme."""
+    """ "The URL … that the IAM OIDC provider resource object is associated with", without its scheme."""
     return {**result, "Url": str(result.get("Url", "")).removeprefix("https://")}
 
 
@@ -240,8 +244,8 @@ _FILTERS = ("OnlyAttached", "PolicyUsageFilter", "PathPrefix")
 
 
 async def _service_last_accessed(exchange: Exchange, params: Params, result: Params) -> Params:
-    """Which services an entity may use and when it did, from what passed through (IAM User Guide, "Refine permissions in
-    AWS using last accessed information")."""
+    """Which services an entity may use and when it did, from what passed through (IAM User Guide, "Refine permissions
+    in AWS using last accessed information")."""
     arn = exchange.gateway.notes.get(("last-accessed-job", str(params.get("JobId"))), "")
     allowed = await _allowed_services(exchange, arn)
     used = exchange.gateway.notes.get(("services-used", arn), {})
@@ -274,10 +278,36 @@ async def _allowed_services(exchange: Exchange, arn: str) -> set[str]:
     return services
 
 
-_EVERY = (
-    "acm autoscaling backup budgets ce cloudformation cloudtrail cloudwatch dynamodb ec2 ecr eks elasticloadbalancing"
-    " events guardduty iam kms lambda logs organizations rds route53 s3 secretsmanager sns sqs ssm sts"
-).split()
+_EVERY = [
+    "acm",
+    "autoscaling",
+    "backup",
+    "budgets",
+    "ce",
+    "cloudformation",
+    "cloudtrail",
+    "cloudwatch",
+    "dynamodb",
+    "ec2",
+    "ecr",
+    "eks",
+    "elasticloadbalancing",
+    "events",
+    "guardduty",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "organizations",
+    "rds",
+    "route53",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "sts",
+]
 
 
 async def _note_job(exchange: Exchange, params: Params, result: Params) -> None:

@@ -64,7 +64,7 @@ async def _note(exchange: Exchange, params: Params) -> tuple[str, str]:
 
 
 async def _rotation_status(exchange: Exchange, params: Params, result: Params) -> Params | None:
-    """"NextRotationDate": the period after rotation was enabled; "RotationPeriodInDays": 365 unless it was said."""
+    """ "NextRotationDate": the period after rotation was enabled; "RotationPeriodInDays": 365 unless it was said."""
     if not result.get("KeyRotationEnabled"):
         return {name: value for name, value in result.items() if name in ("KeyRotationEnabled", "KeyId")}
     days = int(result.get("RotationPeriodInDays") or 365)
@@ -78,7 +78,9 @@ async def _schedule_deletion(exchange: Exchange, params: Params) -> None:
         return
     key = described["KeyMetadata"]
     if key.get("KeyManager") == "AWS":
-        raise AwsError("AccessDeniedException", f"User is not authorized to delete the AWS managed key {key['Arn']}", 400)
+        raise AwsError(
+            "AccessDeniedException", f"User is not authorized to delete the AWS managed key {key['Arn']}", 400
+        )
     if key.get("KeyState") == "PendingDeletion":
         raise AwsError("KMSInvalidStateException", f"{key['Arn']} is pending deletion.", 400)
 
@@ -98,7 +100,7 @@ def _note_unusable(exchange: Exchange) -> None:
 
 
 async def _decrypt(exchange: Exchange, params: Params) -> None:
-    """"The specified KMS key cannot decrypt the data": the key that is named must be the one that encrypted."""
+    """ "The specified KMS key cannot decrypt the data": the key that is named must be the one that encrypted."""
     if not params.get("KeyId"):
         return
     rest = {name: value for name, value in params.items() if name != "KeyId"}

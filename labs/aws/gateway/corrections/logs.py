@@ -116,7 +116,9 @@ def _data(pattern: Pattern, change: Params, events: list[Params]) -> list[Params
         if change.get("unit"):
             datum["Unit"] = change["unit"]
         if found is not None and change.get("dimensions"):
-            named = {name: found.get(source) or _selected(message, source) for name, source in change["dimensions"].items()}
+            named = {
+                name: found.get(source) or _selected(message, source) for name, source in change["dimensions"].items()
+            }
             datum["Dimensions"] = [{"Name": name, "Value": text} for name, text in named.items() if text]
         data.append(datum)
     return data

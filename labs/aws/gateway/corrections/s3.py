@@ -28,7 +28,7 @@ _MIN_PART = 5 * 2**20  # bytes of every part but the last
 
 
 async def _every_call(exchange: Exchange, params: Params) -> None:
-    """"If the account ID that you provide does not match the actual owner of the bucket, the request fails with …
+    """ "If the account ID that you provide does not match the actual owner of the bucket, the request fails with …
     403 Forbidden (access denied)"."""
     expected = params.get("ExpectedBucketOwner")
     if expected and expected != exchange.account:
@@ -301,7 +301,7 @@ async def _put_lifecycle(exchange: Exchange, params: Params) -> None:
 
 
 async def _put_notification(exchange: Exchange, params: Params) -> None:
-    """"Unable to validate the following destination configurations": the destinations have to exist."""
+    """ "Unable to validate the following destination configurations": the destinations have to exist."""
     await _every_call(exchange, params)
     wanted = params.get("NotificationConfiguration") or {}
     if params.get("SkipDestinationValidation"):

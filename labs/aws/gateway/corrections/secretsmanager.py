@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def _put_value(exchange: Exchange, params: Params) -> None:
-    """"If a version with this value already exists and … the contents … are different", the request fails."""
+    """ "If a version with this value already exists and … the contents … are different", the request fails."""
     token = params.get("ClientRequestToken")
     if not token:
         return
@@ -40,7 +40,7 @@ async def _create(exchange: Exchange, params: Params) -> None:
 
 
 async def _created(exchange: Exchange, params: Params, result: Params) -> Params | None:
-    """"If you don't include a value … Secrets Manager doesn't create a version"."""
+    """ "If you don't include a value … Secrets Manager doesn't create a version"."""
     if "SecretString" in params or "SecretBinary" in params:
         return None
     return {name: value for name, value in result.items() if name != "VersionId"}

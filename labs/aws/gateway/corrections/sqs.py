@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from labs.aws.gateway.calls import AwsError
@@ -14,14 +15,12 @@ if TYPE_CHECKING:
 
 
 async def _got_attributes(exchange: Exchange, params: Params, result: Params) -> Params | None:
-    """"SqsManagedSseEnabled": new queues are encrypted with SQS-owned keys unless they have a KMS key."""
+    """ "SqsManagedSseEnabled": new queues are encrypted with SQS-owned keys unless they have a KMS key."""
     wanted = set(params.get("AttributeNames") or ())
     given = dict(result.get("Attributes") or {})
     if not wanted & {"All", "SqsManagedSseEnabled"} or "SqsManagedSseEnabled" in given:
         return None
-    whole = await ask(
-        exchange, "GetQueueAttributes", QueueUrl=params["QueueUrl"], AttributeNames=["KmsMasterKeyId"]
-    )
+    whole = await ask(exchange, "GetQueueAttributes", QueueUrl=params["QueueUrl"], AttributeNames=["KmsMasterKeyId"])
     given["SqsManagedSseEnabled"] = "false" if (whole.get("Attributes") or {}).get("KmsMasterKeyId") else "true"
     return {"Attributes": given}
 
@@ -29,7 +28,9 @@ async def _got_attributes(exchange: Exchange, params: Params, result: Params) ->
 async def _sources(exchange: Exchange, params: Params) -> Params:
     """The queues whose redrive policy names this one."""
     url = params.get("QueueUrl", "")
-    arn = (await ask(exchange, "GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"]))["Attributes"]["QueueArn"]
+    arn = (await ask(exchange, "GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"]))["Attributes"][
+        "QueueArn"
+    ]
     urls = []
     for other in (await ask(exchange, "ListQueues")).get("QueueUrls", []):
         answer = await ask(exchange, "GetQueueAttributes", QueueUrl=other, AttributeNames=["RedrivePolicy"])
@@ -40,10 +41,34 @@ async def _sources(exchange: Exchange, params: Params) -> Params:
 
 
 _ATTRIBUTES = frozenset(
-    "DelaySeconds MaximumMessageSize MessageRetentionPeriod Policy ReceiveMessageWaitTimeSeconds RedrivePolicy"
-    " VisibilityTimeout KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled FifoQueue"
-    " ContentBasedDeduplication DeduplicationScope FifoThroughputLimit RedriveAllowPolicy".split()
+    [
+        "DelaySeconds",
+        "MaximumMessageSize",
+        "MessageRetentionPeriod",
+        "Policy",
+        "ReceiveMessageWaitTimeSeconds",
+        "RedrivePolicy",
+        "VisibilityTimeout",
+        "KmsMasterKeyId",
+        "KmsDataKeyReusePeriodSeconds",
+        "SqsManagedSseEnabled",
+        "FifoQueue",
+        "ContentBasedDeduplication",
+        "DeduplicationScope",
+        "FifoThroughputLimit",
+        "RedriveAllowPolicy",
+    ]
 )
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
+
+
+async def _create(exchange: Exchange, params: Params) -> None:
+    if not _NAME.fullmatch(str(params.get("QueueName", ""))):
+        text = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+        raise AwsError("InvalidParameterValue", text, 400)
+    await _set_attributes(exchange, params)
 
 
 async def _set_attributes(exchange: Exchange, params: Params) -> None:
@@ -53,9 +78,7 @@ async def _set_attributes(exchange: Exchange, params: Params) -> None:
 
 
 async def _remove_permission(exchange: Exchange, params: Params) -> None:
-    answer = await ask(
-        exchange, "GetQueueAttributes", QueueUrl=params.get("QueueUrl", ""), AttributeNames=["Policy"]
-    )
+    answer = await ask(exchange, "GetQueueAttributes", QueueUrl=params.get("QueueUrl", ""), AttributeNames=["Policy"])
     policy = document((answer.get("Attributes") or {}).get("Policy") or "{}")
     label = params.get("Label")
     if label not in [statement.get("Sid") for statement in policy.get("Statement", [])]:
@@ -67,7 +90,7 @@ async def _remove_permission(exchange: Exchange, params: Params) -> None:
 
 
 CORRECTIONS = Corrections(
-    before={"SetQueueAttributes": _set_attributes, "CreateQueue": _set_attributes, "RemovePermission": _remove_permission},
+    before={"SetQueueAttributes": _set_attributes, "CreateQueue": _create, "RemovePermission": _remove_permission},
     instead={"ListDeadLetterSourceQueues": _sources},
     after={"GetQueueAttributes": _got_attributes},
 )

@@ -40,7 +40,7 @@ def table(ddb: Any) -> Iterator[str]:
         BillingMode="PAY_PER_REQUEST",
     )
     ddb.get_waiter("table_exists").wait(TableName="orders")
-    yield "orders"
+    return "orders"
 
 
 def order(customer: str, number: int, state: str = "new") -> dict[str, Any]:
@@ -184,9 +184,7 @@ def test_backups_restore_and_point_in_time(ddb: Any, table: str) -> None:
 
 
 def test_expiry_encryption_and_streams(admin: AwsAccount, ddb: Any, table: str) -> None:
-    ddb.update_time_to_live(
-        TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
-    )
+    ddb.update_time_to_live(TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
     ttl = ddb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", "expires")
     ddb.update_table(
@@ -200,8 +198,6 @@ def test_expiry_encryption_and_streams(admin: AwsAccount, ddb: Any, table: str) 
     records = streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
     assert [(r["eventName"], r["dynamodb"]["NewImage"]) for r in records] == [("INSERT", order("ann", 1))]
     key = admin.client("kms").create_key()["KeyMetadata"]["Arn"]
-    ddb.update_table(
-        TableName=table, SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
-    )
+    ddb.update_table(TableName=table, SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
     sse = ddb.describe_table(TableName=table)["Table"]["SSEDescription"]
     assert (sse["Status"], sse["KMSMasterKeyArn"]) == ("ENABLED", key)

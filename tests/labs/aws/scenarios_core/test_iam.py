@@ -21,9 +21,7 @@ EC2_TRUST = json.dumps(
 
 
 def document(action: str) -> str:
-    return json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
-    )
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
 
 
 @pytest.fixture
@@ -118,9 +116,10 @@ def test_managed_policies_have_five_versions_at_most(admin: AwsAccount, iam: Any
     assert [(v["VersionId"], v["IsDefaultVersion"]) for v in versions] == [
         ("v5", True), ("v4", False), ("v3", False), ("v2", False), ("v1", False)
     ]  # fmt: skip
-    assert iam.get_policy_version(PolicyArn=arn, VersionId="v2")["PolicyVersion"]["Document"]["Statement"][0][
-        "Action"
-    ] == "sqs:*"
+    assert (
+        iam.get_policy_version(PolicyArn=arn, VersionId="v2")["PolicyVersion"]["Document"]["Statement"][0]["Action"]
+        == "sqs:*"
+    )
     assert refusal(iam.delete_policy_version, PolicyArn=arn, VersionId="v5") == "DeleteConflict"
     iam.delete_policy_version(PolicyArn=arn, VersionId="v1")
     assert refusal(iam.get_policy_version, PolicyArn=arn, VersionId="v1") == "NoSuchEntity"

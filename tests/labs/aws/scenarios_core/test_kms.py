@@ -176,9 +176,10 @@ def test_multi_region_keys(admin: AwsAccount, kms: Any) -> None:
     assert key["KeyId"].startswith("mrk-")
     kms.replicate_key(KeyId=key["KeyId"], ReplicaRegion="eu-west-1")
     replica = admin.client("kms", region="eu-west-1")
-    assert replica.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["MultiRegionConfiguration"][
-        "MultiRegionKeyType"
-    ] == "REPLICA"
+    assert (
+        replica.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["MultiRegionConfiguration"]["MultiRegionKeyType"]
+        == "REPLICA"
+    )
     sealed = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"]
     assert replica.decrypt(CiphertextBlob=sealed, KeyId=key["KeyId"])["Plaintext"] == b"x"
 

@@ -172,7 +172,12 @@ def test_topics_and_their_subscriptions(admin: AwsAccount, sns: Any, sqs: Any) -
     attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     assert (attributes["Owner"], attributes["SubscriptionsConfirmed"]) == (admin.account, "1")
     assert json.loads(attributes["Policy"])["Statement"]
-    sns.publish(TopicArn=topic, Message="hello", Subject="s", MessageAttributes={"k": {"DataType": "String", "StringValue": "v"}})
+    sns.publish(
+        TopicArn=topic,
+        Message="hello",
+        Subject="s",
+        MessageAttributes={"k": {"DataType": "String", "StringValue": "v"}},
+    )
     envelope = json.loads(received(sqs, url)[0])
     assert (envelope["Message"], envelope["Subject"], envelope["TopicArn"]) == ("hello", "s", topic)
     assert envelope["MessageAttributes"] == {"k": {"Type": "String", "Value": "v"}}
@@ -223,9 +228,7 @@ def test_rules_send_matching_events_to_targets(admin: AwsAccount, events: Any, s
     assert events.list_rule_names_by_target(TargetArn=arn)["RuleNames"] == ["big"]
     described = events.describe_rule(Name="big")
     assert (described["State"], json.loads(described["EventPattern"])) == ("ENABLED", pattern)
-    entries = [
-        {"Source": "shop", "DetailType": "order", "Detail": json.dumps({"total": total})} for total in (5, 50)
-    ]
+    entries = [{"Source": "shop", "DetailType": "order", "Detail": json.dumps({"total": total})} for total in (5, 50)]
     answer = events.put_events(Entries=entries)
     assert (answer["FailedEntryCount"], len(answer["Entries"])) == (0, 2)
     bodies = [json.loads(body) for body in received(sqs, url)]

@@ -25,7 +25,7 @@ def s3(admin: AwsAccount) -> Any:
 @pytest.fixture
 def bucket(s3: Any, unique: str) -> Iterator[str]:
     s3.create_bucket(Bucket=unique)
-    yield unique
+    return unique
 
 
 def test_buckets_are_made_found_and_removed(admin: AwsAccount, root: AwsAccount, s3: Any, unique: str) -> None:
@@ -225,7 +225,10 @@ def test_multipart_uploads(s3: Any, bucket: str) -> None:
     assert s3.head_object(Bucket=bucket, Key="big")["Metadata"] == {"m": "1"}
     small = s3.create_multipart_upload(Bucket=bucket, Key="small")["UploadId"]
     tiny = [
-        {"PartNumber": n, "ETag": s3.upload_part(Bucket=bucket, Key="small", UploadId=small, PartNumber=n, Body=b"x")["ETag"]}
+        {
+            "PartNumber": n,
+            "ETag": s3.upload_part(Bucket=bucket, Key="small", UploadId=small, PartNumber=n, Body=b"x")["ETag"],
+        }
         for n in (1, 2)
     ]
     assert refusal(complete, Bucket=bucket, Key="small", UploadId=small, MultipartUpload={"Parts": tiny}) == (
@@ -314,7 +317,14 @@ def test_lifecycle_rules(s3: Any, bucket: str) -> None:
     assert refusal(call, Bucket=bucket, LifecycleConfiguration={"Rules": bad}) in ("InvalidRequest", "MalformedXML")
     twice = [{**rules[1], "ID": "same"}, {**rules[1], "ID": "same"}]
     assert refusal(call, Bucket=bucket, LifecycleConfiguration={"Rules": twice}) == "InvalidArgument"
-    days = [{"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [{"Days": 10, "StorageClass": "STANDARD_IA"}]}]
+    days = [
+        {
+            "ID": "x",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "Transitions": [{"Days": 10, "StorageClass": "STANDARD_IA"}],
+        }
+    ]
     assert refusal(call, Bucket=bucket, LifecycleConfiguration={"Rules": days}) == "InvalidArgument"
     s3.delete_bucket_lifecycle(Bucket=bucket)
     assert refusal(s3.get_bucket_lifecycle_configuration, Bucket=bucket) == "NoSuchLifecycleConfiguration"
@@ -323,7 +333,9 @@ def test_lifecycle_rules(s3: Any, bucket: str) -> None:
 def test_object_lock_holds_versions(admin: AwsAccount, root: AwsAccount, s3: Any, unique: str) -> None:
     s3.create_bucket(Bucket=unique, ObjectLockEnabledForBucket=True)
     assert s3.get_bucket_versioning(Bucket=unique)["Status"] == "Enabled"
-    assert s3.get_object_lock_configuration(Bucket=unique)["ObjectLockConfiguration"] == {"ObjectLockEnabled": "Enabled"}
+    assert s3.get_object_lock_configuration(Bucket=unique)["ObjectLockConfiguration"] == {
+        "ObjectLockEnabled": "Enabled"
+    }
     suspend = s3.put_bucket_versioning
     assert refusal(suspend, Bucket=unique, VersioningConfiguration={"Status": "Suspended"}) == "InvalidBucketState"
     rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
@@ -365,9 +377,10 @@ def test_object_lock_needs_a_bucket_that_has_it(s3: Any, bucket: str) -> None:
     assert refusal(s3.get_object_lock_configuration, Bucket=bucket) == "ObjectLockConfigurationNotFoundError"
     until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
     put = s3.put_object
-    assert refusal(
-        put, Bucket=bucket, Key="k", Body=b"", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until
-    ) == "InvalidRequest"
+    assert (
+        refusal(put, Bucket=bucket, Key="k", Body=b"", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until)
+        == "InvalidRequest"
+    )
     s3.put_object(Bucket=bucket, Key="k", Body=b"")
     assert refusal(s3.put_object_legal_hold, Bucket=bucket, Key="k", LegalHold={"Status": "ON"}) == "InvalidRequest"
     assert refusal(s3.get_object_retention, Bucket=bucket, Key="k") == "InvalidRequest"
@@ -469,7 +482,9 @@ def test_replication_needs_versioning_and_is_read_back(admin: AwsAccount, s3: An
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}],
     }
-    role = admin.client("iam").create_role(RoleName="replicate", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    role = admin.client("iam").create_role(RoleName="replicate", AssumeRolePolicyDocument=json.dumps(trust))["Role"][
+        "Arn"
+    ]
     rule = {
         "ID": "all",
         "Priority": 1,
@@ -572,4 +587,6 @@ def test_archived_objects_must_be_restored_first(s3: Any, bucket: str) -> None:
 
 def test_expected_owner_is_checked(s3: Any, bucket: str) -> None:
     assert refusal(s3.list_objects_v2, Bucket=bucket, ExpectedBucketOwner="111111111111") == "AccessDenied"
-    assert refusal(s3.put_object, Bucket=bucket, Key="k", Body=b"", ExpectedBucketOwner="111111111111") == "AccessDenied"
+    assert (
+        refusal(s3.put_object, Bucket=bucket, Key="k", Body=b"", ExpectedBucketOwner="111111111111") == "AccessDenied"
+    )

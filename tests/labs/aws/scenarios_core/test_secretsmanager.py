@@ -18,9 +18,7 @@ def secrets(admin: AwsAccount) -> Any:
 
 
 def test_a_secret_is_made_read_changed_and_described(admin: AwsAccount, secrets: Any) -> None:
-    made = secrets.create_secret(
-        Name="app/db", SecretString="one", Description="d", Tags=[{"Key": "a", "Value": "b"}]
-    )
+    made = secrets.create_secret(Name="app/db", SecretString="one", Description="d", Tags=[{"Key": "a", "Value": "b"}])
     assert made["ARN"].startswith(f"arn:aws:secretsmanager:us-east-1:{admin.account}:secret:app/db-")
     assert len(made["ARN"].rpartition("-")[2]) == 6
     assert refusal(secrets.create_secret, Name="app/db", SecretString="x") == "ResourceExistsException"
@@ -57,7 +55,9 @@ def test_stages_move_between_versions(secrets: Any) -> None:
     move(SecretId="s", VersionStage="AWSPENDING", RemoveFromVersionId=two)
     assert refusal(secrets.get_secret_value, SecretId="s", VersionStage="AWSPENDING") == "ResourceNotFoundException"
     move(SecretId="s", VersionStage="BLUE", MoveToVersionId=one)
-    listed = {v["VersionId"]: sorted(v["VersionStages"]) for v in secrets.list_secret_version_ids(SecretId="s")["Versions"]}
+    listed = {
+        v["VersionId"]: sorted(v["VersionStages"]) for v in secrets.list_secret_version_ids(SecretId="s")["Versions"]
+    }
     assert listed == {one: ["AWSPREVIOUS", "BLUE"], two: ["AWSCURRENT"]}
 
 
@@ -105,15 +105,15 @@ def test_a_secret_without_a_value(secrets: Any) -> None:
 
 def test_tags_filters_and_pages(secrets: Any) -> None:
     for number in range(4):
-        secrets.create_secret(
-            Name=f"s{number}", SecretString="x", Tags=[{"Key": "team", "Value": "ab"[number % 2]}]
-        )
+        secrets.create_secret(Name=f"s{number}", SecretString="x", Tags=[{"Key": "team", "Value": "ab"[number % 2]}])
     secrets.tag_resource(SecretId="s0", Tags=[{"Key": "extra", "Value": "1"}])
     secrets.untag_resource(SecretId="s0", TagKeys=["team"])
     assert secrets.describe_secret(SecretId="s0")["Tags"] == [{"Key": "extra", "Value": "1"}]
     by_tag = secrets.list_secrets(Filters=[{"Key": "tag-value", "Values": ["b"]}])["SecretList"]
     assert sorted(s["Name"] for s in by_tag) == ["s1", "s3"]
-    assert [s["Name"] for s in secrets.list_secrets(Filters=[{"Key": "name", "Values": ["s2"]}])["SecretList"]] == ["s2"]
+    assert [s["Name"] for s in secrets.list_secrets(Filters=[{"Key": "name", "Values": ["s2"]}])["SecretList"]] == [
+        "s2"
+    ]
     first = secrets.list_secrets(MaxResults=3)
     assert len(first["SecretList"]) == 3
     assert len(secrets.list_secrets(MaxResults=3, NextToken=first["NextToken"])["SecretList"]) == 1
@@ -127,9 +127,7 @@ def test_resource_policies(admin: AwsAccount, secrets: Any) -> None:
     assert "ResourcePolicy" not in secrets.get_resource_policy(SecretId="s")
     policy = {
         "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Deny", "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
-        ],
+        "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}],
     }
     secrets.put_resource_policy(SecretId="s", ResourcePolicy=json.dumps(policy))
     assert json.loads(secrets.get_resource_policy(SecretId="s")["ResourcePolicy"]) == policy
@@ -137,9 +135,7 @@ def test_resource_policies(admin: AwsAccount, secrets: Any) -> None:
     assert refusal(secrets.put_resource_policy, SecretId="s", ResourcePolicy="{") == "MalformedPolicyDocumentException"
     public = {"Version": "2012-10-17", "Statement": [{**policy["Statement"][0], "Effect": "Allow"}]}
     assert (
-        refusal(
-            secrets.put_resource_policy, SecretId="s", ResourcePolicy=json.dumps(public), BlockPublicPolicy=True
-        )
+        refusal(secrets.put_resource_policy, SecretId="s", ResourcePolicy=json.dumps(public), BlockPublicPolicy=True)
         == "PublicPolicyException"
     )
     secrets.delete_resource_policy(SecretId="s")
