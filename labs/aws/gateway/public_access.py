@@ -1,7 +1,8 @@
 """S3 Block Public Access (S3 User Guide, "Blocking public access to your Amazon S3 storage").
 
-Settings of the bucket only; account-level settings are not here, access control lists in ``access_control_lists``.  A bucket without settings
-blocks nothing, although AWS turns all four on for buckets made since April 2023: labs that teach them set them.
+Settings of the bucket only; account-level settings are not here, and access control lists have a module of their own.
+A bucket without settings blocks nothing, although AWS turns all four on for buckets made since April 2023: labs that
+teach them set them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What S3 decides beyond one policy and one object: several keys in a call, copies, access control lists, endpoints.
 
 S3 API Reference: "DeleteObjects", "CopyObject", "GetObject"; S3 User Guide: "Access control list (ACL) overview",
-"Controlling ownership of objects and disabling ACLs for your bucket", "Blocking public access to your Amazon S3 storage".
+"Controlling ownership of objects and disabling ACLs for your bucket", "Blocking public access to your Amazon S3
+storage".
 """
 
 from __future__ import annotations
