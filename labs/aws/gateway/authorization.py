@@ -23,6 +23,7 @@ _RULES: dict[str, Callable[[Asked], Awaitable[list[Check]]]] = {
     "kms": services.kms,
     "lambda": services.lambda_,
     "logs": services.logs,
+    "resourcegroupstaggingapi": services.tagging,
     "s3": s3.checks,
     "secretsmanager": services.secretsmanager,
     "sns": services.sns,

@@ -186,6 +186,9 @@ def _arns(asked: Asked, prefix: str, entry: reference.Action | None) -> list[str
             best, most = filled, known
     if best:
         return [best]
+    for kind in entry.types:
+        if listed := _listed_arns(asked, templates.get(kind, "")):
+            return listed
     for kind, required in entry.types.items():
         if required and templates.get(kind):
             return [_fill(asked, templates[kind])[0]]
@@ -202,6 +205,17 @@ def _named_arns(asked: Asked, prefix: str) -> list[str]:
         if found and len(found) == len(values):
             return found
     return []
+
+
+def _listed_arns(asked: Asked, template: str) -> list[str]:
+    """One ARN for each name in a parameter such as ``repositoryNames``, where the template's last variable is one."""
+    variable = template.rpartition("${")[2].removesuffix("}")
+    lowered = {name.lower(): value for name, value in asked.params.items()}
+    values = lowered.get(f"{variable.lower()}s")
+    if not variable or not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+        return []
+    head = template.removesuffix("${" + variable + "}")
+    return [_fill(asked, head)[0] + value for value in values]
 
 
 def _fill(asked: Asked, template: str) -> tuple[str, int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from labs.aws.gateway.actions import generic
+from labs.aws.gateway.actions import generic, reference
 from labs.aws.gateway.actions.asked import (
     Asked,
     Check,
@@ -305,8 +305,9 @@ async def dynamodb(asked: Asked) -> list[Check]:
         return await _transaction(asked)
     if operation in _PARTIQL:
         return [_partiql(asked, statement) for statement in _statements(asked)]
-    table = asked.text("TableName", "GlobalTableName")
-    arn = asked.text("ResourceArn", "TableArn", "StreamArn", "BackupArn") or (_table(asked, table) if table else "*")
+    table = asked.text("TableName", "GlobalTableName", "SourceTableName")
+    arn = asked.text("ResourceArn", "TableArn", "StreamArn", "BackupArn", "SourceTableArn")
+    arn = arn or (_table(asked, table) if table else "*")
     if asked.get("IndexName") and arn != "*":
         arn += f"/index/{asked.text('IndexName')}"
     if asked.get("Select"):
@@ -325,6 +326,9 @@ async def dynamodb(asked: Asked) -> list[Check]:
     found = [Check(f"dynamodb:{operation}", arn, owner, context)]
     if operation == "CreateTable" and asked.get("Tags"):
         found.append(Check("dynamodb:TagResource", arn, owner, context))
+    if asked.get("TargetTableName"):  # restoring needs the action on both tables
+        target = _table(asked, asked.text("TargetTableName"))
+        found.append(Check(f"dynamodb:{operation}", target, asked.account, context))
     return found
 
 
@@ -349,8 +353,9 @@ async def _transaction(asked: Asked) -> list[Check]:
 
 _PARTIQL = ("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")
 _STATEMENT = re.compile(
-    r"""\s*(?:(?P<Select>EXISTS\s*\(\s*SELECT|SELECT)\b.*?\bFROM\s+|(?P<Insert>INSERT)\s+INTO\s+|(?P<Update>UPDATE)\s+"""
-    r"""|(?P<Delete>DELETE)\s+FROM\s+)(?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_.-]+))(?:\."(?P<index>[^"]+)")?""",
+    r"""\s*(?:(?P<Select>EXISTS\s*\(\s*SELECT|SELECT)\b(?:"[^"]*"|'[^']*'|[^"'])*?\bFROM\s+|(?P<Insert>INSERT)\s+INTO\s+"""
+    r"""|(?P<Update>UPDATE)\s+|(?P<Delete>DELETE)\s+FROM\s+)"""
+    r"""(?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_.-]+))(?:\."(?P<index>[^"]+)")?""",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -503,11 +508,20 @@ async def logs(asked: Asked) -> list[Check]:
     action, entry = generic.action_of("logs", asked.operation)
     context = generic.tags_in_request(asked)
     group = asked.text("logGroupName", "logGroupIdentifier")
+    several = asked.get("logGroupNames", "logGroupIdentifiers")
+    if isinstance(several, list):
+        return [check for name in several for check in await _log_group(asked, action, entry, str(name), dict(context))]
     if not group or entry is None or not entry.types:
         return await generic.checks(asked)
+    return await _log_group(asked, action, entry, group, context)
+
+
+async def _log_group(
+    asked: Asked, action: str, entry: reference.Action | None, group: str, context: Context
+) -> list[Check]:
     arn = group.removesuffix(":*") if group.startswith("arn:") else asked.arn("logs", f"log-group:{group}")
     stream = asked.text("logStreamName")
-    arn = f"{arn}:log-stream:{stream}" if stream and "log-stream" in entry.types else f"{arn}:*"
+    arn = f"{arn}:log-stream:{stream}" if stream and entry and "log-stream" in entry.types else f"{arn}:*"
     owner = account_in(arn) or asked.account
     if asked.wants_tags("logs"):
         answer = await asked.ask(
@@ -515,6 +529,26 @@ async def logs(asked: Asked) -> list[Check]:
         )
         context.update(resource_tags(answer.get("tags"), "logs"))
     return [Check(action, arn, owner, context)]
+
+
+_TAGGING = ("TagResource", "TagQueue", "CreateTags", "AddTagsToResource", "AddTags", "TagResources", "PutBucketTagging")
+_UNTAGGING = ("UntagResource", "UntagQueue", "DeleteTags", "RemoveTagsFromResource", "RemoveTags", "PutBucketTagging")
+
+
+async def tagging(asked: Asked) -> list[Check]:
+    """``tag:TagResources`` needs each service's own tagging action as well ("Required permissions to use the Resource
+    Groups Tagging API").  One denied resource fails the call here; AWS fails that resource alone."""
+    found = await generic.checks(asked)
+    if asked.operation not in ("TagResources", "UntagResources"):
+        return found
+    context: Context = dict(found[0].context)
+    for arn in asked.get("ResourceARNList") or []:
+        prefix = str(arn).split(":")[2] if str(arn).count(":") > 4 else ""
+        known = reference.service(prefix).actions
+        names = _TAGGING if asked.operation == "TagResources" else _UNTAGGING
+        name = next((name for name in names if name.lower() in known), names[0])
+        found.append(Check(f"{prefix}:{name}", str(arn), account_in(str(arn)) or asked.account, context))
+    return found
 
 
 async def events(asked: Asked) -> list[Check]:
@@ -547,7 +581,9 @@ async def ssm(asked: Asked) -> list[Check]:
         context["ssm:Recursive"] = str(asked.params["Recursive"]).lower()
     found = []
     for name in names:
-        arn = name if name.startswith("arn:") else asked.arn("ssm", f"parameter/{str(name).lstrip('/')}")
+        # A name may end in a selector, ":3" or ":label", which is no part of the resource.
+        bare = str(name).partition(":")[0].lstrip("/")
+        arn = ":".join(name.split(":")[:6]) if name.startswith("arn:") else asked.arn("ssm", f"parameter/{bare}")
         extra: Context = {}
         if asked.wants_tags("ssm"):
             answer = await asked.ask("ssm", "ListTagsForResource", ResourceType="Parameter", ResourceId=name)

@@ -260,6 +260,58 @@ def test_nobody_takes_over_the_endpoints_own_name(gateway: Any, new_account: Any
             gateways.create_domain_name(domainName=name)
 
 
+PROTECTED = [
+    "arn:aws:dynamodb:*:*:table/protected*", "arn:aws:ecr:*:*:repository/protected", "arn:aws:sqs:*:*:protected",
+    "arn:aws:logs:*:*:log-group:protected*", "arn:aws:ssm:*:*:parameter/protected", "arn:aws:iam::*:user/protected",
+    "arn:aws:events:*:*:event-bus/protected",
+]  # fmt: skip
+TABLE = "arn:aws:dynamodb:us-east-1:{account}:table/protected"
+SELECTS = (
+    "SELECT * FROM protected", 'SELECT * FROM "protected"', 'SELECT "x FROM y" FROM protected', "select*from protected",
+    "SELECT 'a FROM open' FROM protected", 'SELECT "FROM open" FROM "protected"', "/* FROM x */ SELECT * FROM protected",
+    "SELECT * FROM protected -- FROM open", 'SELECT * FROM "protected"."index"', 'SELECT a FROM"protected"',
+    "SELECT * FROM open, protected", "EXISTS(SELECT * FROM protected)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params"),
+    [
+        *(("dynamodb", "execute_statement", {"Statement": text}) for text in SELECTS),
+        ("dynamodb", "batch_execute_statement", {"Statements": [{"Statement": SELECTS[0]}]}),
+        ("dynamodb", "restore_table_to_point_in_time", {"SourceTableName": "protected", "TargetTableName": "copy"}),
+        ("dynamodb", "restore_table_to_point_in_time", {"SourceTableArn": TABLE, "TargetTableName": "copy"}),
+        ("dynamodb", "restore_table_to_point_in_time", {"SourceTableName": "open", "TargetTableName": "protected"}),
+        ("dynamodb", "transact_get_items", {"TransactItems": [
+            {"Get": {"TableName": "open", "Key": {"id": {"S": "a"}}}},
+            {"Get": {"TableName": "protected", "Key": {"id": {"S": "a"}}}}]}),
+        ("resourcegroupstaggingapi", "tag_resources", {"ResourceARNList": [TABLE], "Tags": {"a": "b"}}),
+        ("resourcegroupstaggingapi", "untag_resources", {"ResourceARNList": [TABLE], "TagKeys": ["a"]}),
+        ("ecr", "describe_repositories", {"repositoryNames": ["open", "protected"]}),
+        ("ecr", "list_images", {"repositoryName": "protected"}),
+        ("logs", "start_query", {"logGroupNames": ["open", "protected"], "startTime": 1, "endTime": 2,
+                                 "queryString": "fields @message"}),
+        ("ssm", "get_parameters", {"Names": ["open", "protected"]}),
+        ("ssm", "get_parameter", {"Name": "protected:1"}),
+        ("iam", "create_access_key", {"UserName": "protected"}),
+        ("events", "put_events", {"Entries": [{"Source": "a", "DetailType": "b", "Detail": "{}"},
+                                              {"Source": "a", "DetailType": "b", "Detail": "{}",
+                                               "EventBusName": "protected"}]}),
+    ],
+)  # fmt: skip
+def test_a_deny_on_a_name_holds_for_every_call_that_names_it(
+    world: World, service: str, operation: str, params: dict[str, Any]
+) -> None:
+    keys = world.user(
+        {"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "*", "Resource": PROTECTED}
+    )
+    asked = json.loads(json.dumps(params).replace("{account}", world.account.account))
+    with pytest.raises(ClientError) as caught:
+        getattr(world.account.client_as(service, *keys), operation)(**asked)
+    error = caught.value.response["Error"]
+    assert "explicit deny" in error["Message"] or error["Code"] == "ValidationException", error
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "params"),
     [
