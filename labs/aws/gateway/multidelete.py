@@ -11,7 +11,15 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 RawHeaders = list[tuple[bytes, bytes]]
-_ABOUT_THE_BODY = (b"content-md5", b"content-length", b"content-encoding", b"transfer-encoding", b"x-amz-trailer")
+_ABOUT_THE_BODY = (
+    b"content-md5",
+    b"content-length",
+    b"content-encoding",
+    b"transfer-encoding",
+    b"x-amz-content-sha256",
+    b"x-amz-decoded-content-length",
+    b"x-amz-trailer",
+)
 
 
 def allowed_part(

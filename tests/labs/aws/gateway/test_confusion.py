@@ -268,7 +268,7 @@ PROTECTED = [
 TABLE = "arn:aws:dynamodb:us-east-1:{account}:table/protected"
 SELECTS = (
     "SELECT * FROM protected", 'SELECT * FROM "protected"', 'SELECT "x FROM y" FROM protected', "select*from protected",
-    "SELECT 'a FROM open' FROM protected", 'SELECT "FROM open" FROM "protected"', "/* FROM x */ SELECT * FROM protected",
+    "SELECT 'a FROM open' FROM protected", 'SELECT "FROM open" FROM "protected"', "/* FROM x */SELECT * FROM protected",
     "SELECT * FROM protected -- FROM open", 'SELECT * FROM "protected"."index"', 'SELECT a FROM"protected"',
     "SELECT * FROM open, protected", "EXISTS(SELECT * FROM protected)",
 )  # fmt: skip
