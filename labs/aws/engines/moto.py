@@ -7,11 +7,12 @@ import logging
 import os
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 from werkzeug.exceptions import NotFound
 
-from labs.aws.engines import Receive, Scope, Send
+from labs.aws.engines import Receive, Scope, Send, neighbours
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,10 @@ class Moto:
         # moto would otherwise load every AWS-managed policy (60 MB) or refuse to know any of them.
         os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "false")
+        # Its own list has 1300 images a region, which take 4 s and 15 MB at an account's first call.
+        os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("images.json")))
+        os.environ.setdefault("MOTO_ENABLE_KEYPAIR_VALIDATION", "true")
+        os.environ.setdefault("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true")
         with warnings.catch_warnings():
             # It asks for moto[server]; what that would add (flask) is among our own dependencies.
             warnings.simplefilter("ignore", UserWarning)
@@ -39,6 +44,7 @@ class Moto:
         def create(service: str | None) -> Any:
             try:
                 application = create_backend_app(service) if service else Flask("moto")
+                neighbours.forget(service)
             except ModuleNotFoundError as error:
                 log.warning("moto cannot load %s: %s", service, error)
                 application = Flask("moto")
@@ -46,7 +52,14 @@ class Moto:
             application.register_error_handler(404, _no_route)
             return application
 
-        application = DomainDispatcherApplication(create)
+        dispatcher = DomainDispatcherApplication(create)
+
+        def application(environ: Any, start_response: Any) -> Any:
+            try:
+                return dispatcher(environ, start_response)
+            except StopIteration as error:  # moto's next() without a default; a Future cannot carry it and would hang
+                raise RuntimeError("moto looked for something that is not there") from error
+
         self._app: Any = WSGIMiddleware(application, workers=4)  # type: ignore[arg-type]  # moto has no types here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

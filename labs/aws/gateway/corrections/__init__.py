@@ -37,6 +37,7 @@ _MODULES = {
     "lambda": "functions",
     "cloudwatch": "cloudwatch",
     "logs": "logs",
+    "ec2": "ec2",
 }
 
 

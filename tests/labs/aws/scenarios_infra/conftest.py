@@ -77,7 +77,10 @@ class Cloud:
 
     def image(self) -> str:
         """An image that instances can be started from."""
-        return str(self.client("ec2").describe_images(Owners=["amazon"])["Images"][0]["ImageId"])
+        if "image" not in self.clients:
+            images = self.client("ec2").describe_images(Owners=["amazon"])["Images"]
+            self.clients["image"] = images[0]["ImageId"]
+        return str(self.clients["image"])
 
 
 def _with_key(root: AwsAccount, user: str) -> AwsAccount:

@@ -64,7 +64,7 @@ def test_launch_errors(cloud: Any, refused: Any) -> None:
     image = cloud.image()
     run = cloud.ec2.run_instances
     good = {"ImageId": image, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, "SubnetId": subnet}
-    refused("InvalidAMIID.NotFound", run, **{**good, "ImageId": "ami-0123456789abcdef0"})
+    refused("InvalidAMIID.NotFound", run, **{**good, "ImageId": "ami-00000000000000000"})
     refused("InvalidAMIID.Malformed", run, **{**good, "ImageId": "image"})
     refused("InvalidSubnetID.NotFound", run, **{**good, "SubnetId": "subnet-0123456789abcdef0"})
     refused("InvalidGroup.NotFound", run, **good, SecurityGroupIds=["sg-0123456789abcdef0"])

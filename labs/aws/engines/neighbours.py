@@ -1,0 +1,68 @@
+"""What moto looks up in services of its own that live in another engine here.
+
+moto's EC2 asks moto's IAM for an instance profile, moto's S3 for a flow log's bucket, and moto's load balancers ask
+moto's ACM for a certificate.  Those services are served elsewhere, and the gateway's corrections have already asked the
+right one by the time moto is called; so moto's own lookups are made to say yes.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+
+def forget(service: str | None) -> None:
+    """Replace the lookups of one of moto's services, after moto loaded it."""
+    change = {"ec2": _ec2, "elbv2": _elbv2, "autoscaling": _ec2, "elb": _ec2}.get(str(service))
+    if change:
+        change()
+
+
+def _ec2() -> None:
+    for name in ("moto.ec2.models.iam_instance_profile", "moto.ec2.responses.instances"):
+        if name in sys.modules:
+            sys.modules[name].filter_iam_instance_profiles = _instance_profile  # type: ignore[attr-defined]
+    backend: Any = sys.modules["moto.ec2.models.flow_logs"].FlowLogsBackend
+    if not hasattr(backend.create_flow_logs, "with_destination"):
+        backend.create_flow_logs = _with_destination(backend.create_flow_logs)
+
+
+def _with_destination(create: Any) -> Any:
+    """``create_flow_logs`` with a bucket or log group of that name in moto, where it looks for one."""
+
+    @functools.wraps(create)
+    def create_flow_logs(self: Any, **params: Any) -> Any:
+        bucket = str(params.get("log_destination") or "").partition(":::")[2].partition("/")[0]
+        group = params.get("log_group_name") or str(params.get("log_destination") or "").partition(":log-group:")[2]
+        if bucket:
+            from moto.s3.models import s3_backends
+
+            buckets = s3_backends[self.account_id][self.partition]
+            if bucket not in buckets.buckets:
+                buckets.create_bucket(bucket, self.region_name)
+        elif group:
+            from moto.logs.models import logs_backends
+
+            logs = logs_backends[self.account_id][self.region_name]
+            if group not in logs.groups:
+                logs.create_log_group(group, {})
+        return create(self, **params)
+
+    create_flow_logs.with_destination = True  # type: ignore[attr-defined]  # a mark, so that it is done once
+    return create_flow_logs
+
+
+def _elbv2() -> None:
+    models: Any = sys.modules["moto.elbv2.models"]
+    models.ELBv2Backend._certificate_exists = lambda *_, **__: True
+
+
+def _instance_profile(
+    account_id: str, partition: str, iam_instance_profile_arn: Any, iam_instance_profile_name: Any
+) -> Any:
+    """A profile as moto's EC2 reads it: by ARN and id."""
+    name = iam_instance_profile_name or str(iam_instance_profile_arn).rpartition("/")[2]
+    arn = iam_instance_profile_arn or f"arn:{partition}:iam::{account_id}:instance-profile/{name}"
+    return SimpleNamespace(arn=arn, id=f"AIPA{abs(hash(arn)) % 10**16:016}", name=name)
