@@ -80,12 +80,13 @@ def test_an_endless_cell_costs_the_wall_clock_limit_only(monkeypatch):
     assert time.monotonic() - started < 3
 
 
-def test_memory_processes_and_threads_are_bounded():
+def test_memory_cpu_processes_and_threads_are_bounded(monkeypatch):
     assert "MemoryError" in run("x = bytearray(2**31)").problems[0].observed
     fork = "import os\ntry:\n    os.fork(); x = 'forked'\nexcept OSError:\n    x = 'refused'"
     assert run(fork).answer == {"x": "refused"}
     thread = "import threading\ntry:\n    threading.Thread(target=print).start(); x = 'started'\n"
     assert run(thread + "except RuntimeError:\n    x = 'refused'").answer == {"x": "refused"}
+    monkeypatch.setattr(collecting, "CPU_SECONDS", 0.5)
     assert "ran out of its CPU time" in run("while True: pass").problems[0].observed
 
 
