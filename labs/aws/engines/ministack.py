@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from labs.aws.engines import Message, Receive, Scope, Send
+from labs.aws.engines import SERVICE, Message, Receive, Scope, Send
+from labs.aws.models import service_model
 from labs.errors import PermanentError
 
 
@@ -43,12 +44,28 @@ class MiniStack:
 
         additions.install(ministack.app)
         self._app = ministack.app.app
+        self._names = {*ministack.app.SERVICE_REGISTRY, *ministack.app.SERVICE_NAME_ALIASES}
+        self._served: dict[str, bool] = {"s3control": True}  # MiniStack finds it by its paths
         self._lifespan: asyncio.Task[None] | None = None
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        service = scope.get(SERVICE)
+        if service and not self._serves(service):
+            # MiniStack would load all of botocore's models to find out, 9 s during which nobody else is answered.
+            await send({"type": "http.response.start", "status": 501, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
         await self._app(scope, receive, send)
+
+    def _serves(self, service: str) -> bool:
+        """Whether MiniStack has a service, under any of the names that AWS has for it."""
+        if service not in self._served:
+            model = service_model(service)
+            names = {service, model.signing_name, model.endpoint_prefix, model.endpoint_prefix.partition(".")[2]}
+            self._served[service] = not names.isdisjoint(self._names)
+        return self._served[service]
 
     async def start(self) -> None:
         """Run MiniStack's own start-up (ASGI lifespan)."""

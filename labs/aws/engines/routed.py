@@ -33,6 +33,13 @@ def served_elsewhere(default: str) -> dict[str, str]:
     return table
 
 
+@cache
+def misread(engine: str, service: str) -> frozenset[str]:
+    """The operations of a botocore service that an engine takes for others."""
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8")).get("misread", {})
+    return frozenset(table.get(engine, {}).get(service, ()))
+
+
 class RoutedEngine:
     """An engine made of engines.  It is called, and shared, as its default engine is.
 

@@ -15,9 +15,10 @@ from botocore.validate import ParamValidator
 from labs.aws.gateway.protocols import AwsError, ServiceCall, query_model
 
 _UNKNOWN_CODES = frozenset(["InvalidAction", "UnknownOperationException", "UnknownOperation", "NotImplemented"])
+# How engines say that they have no such operation, behind a code that AWS uses for something else.
 _UNKNOWN_TEXT = re.compile(
-    r"(?i)unknown (?:\S+ )?(?:action|operation)|unsupported (?:service|operation|action)|not (?:yet )?implemented"
-    r"|is not valid for this (?:endpoint|web service)"
+    r"(?i)unknown (?:\S+ )?(?:action|operation|endpoint)\b|unsupported (?:service|action)\b|not (?:yet )?implemented"
+    r"|no route for [A-Z]+ /|function not found: /\d{4}-|\S+ \S+ is not valid for this (?:endpoint|web service)"
 )
 # What each protocol says to an operation that a service does not have.
 _CODES = {"query": "InvalidAction", "ec2": "UnsupportedOperation", "rest-xml": "UnsupportedOperation"}
@@ -42,9 +43,7 @@ def _names_an_unknown(status: int, body: bytes, code: str, message: str) -> bool
         return True
     if code in _UNKNOWN_CODES:
         return True
-    return code in ("InvalidOperationException", "InvalidRequestException", "BadRequestException") and bool(
-        _UNKNOWN_TEXT.match(message)
-    )
+    return status < 500 and _UNKNOWN_TEXT.match(message) is not None
 
 
 def unsupported(call: ServiceCall, engine: str) -> AwsError:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from labs.aws.engines.routed import misread
 from labs.aws.gateway.calls import AwsError
+from labs.aws.gateway.unsupported import unsupported
 
 if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
@@ -102,6 +104,9 @@ async def prepare(exchange: Exchange) -> Params | None:
     answer = table.instead.get(call.operation)
     if answer:
         return await answer(exchange, call.params)
+    engine = exchange.gateway.engine_of(call.service)
+    if call.operation in misread(engine, call.service):
+        raise unsupported(call, engine)
     page = table.pages.get(call.operation)
     if page is None:
         return None
