@@ -257,6 +257,8 @@ class Delivery:
                         break
                     self._bytes -= sum(len(content) for _, content in batch)
                     written.append(key)
+        if written and followed.trail["validation"]:
+            self._save()  # the next digest names these files, whatever happens to this process
         return written
 
     async def _log_file(self, trail: dict[str, Any], region: str, batch: list[tuple[str, bytes]]) -> str | None:

@@ -458,6 +458,23 @@ def test_a_pause_in_logging_shows_as_a_gap_and_is_no_error(
     assert "No log files were delivered by CloudTrail between" in done.stderr
 
 
+def test_the_chain_goes_on_into_another_bucket(
+    account: AwsAccount, trail: str, chain: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    second = f"more-{uuid.uuid4().hex[:12]}"
+    s3, client = account.client("s3"), account.client("cloudtrail")
+    s3.create_bucket(Bucket=second)
+    assert code_of(client.update_trail, Name="audit", S3BucketName=second) == "InsufficientS3BucketPolicyException"
+    s3.put_bucket_policy(Bucket=second, Policy=bucket_policy(account.account, second))
+    assert client.update_trail(Name="audit", S3BucketName=second)["S3BucketName"] == second
+    account.client("iam").create_user(UserName="later")
+    deliver(account)
+    assert any(record["eventName"] == "CreateUser" for record in records(account, second))
+    done = validate(account, trail, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4/4 digest files valid" in done.stdout
+
+
 def test_public_keys_are_listed_for_their_time_only(account: AwsAccount) -> None:
     client = account.client("cloudtrail")
     now = datetime.datetime.now(datetime.UTC)
