@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import linecache
 import math
 import os
 import sys
@@ -117,6 +118,8 @@ class Cells:
     def run(self, index: int, source: str) -> str | None:
         """None, or what went wrong, as ``KeyError: 'x' (answer cell 1, line 3)``."""
         name = f"<answer cell {index + 1}>"
+        # as in a notebook: inspect.getsource finds a function that a cell defines
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         try:
             code = compile(source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         except SyntaxError as error:

@@ -49,6 +49,13 @@ class Lab:
         """Remove everything that this lab made, or that the learner made under its names; a line for each thing."""
         raise NotImplementedError
 
+    def start(self, aws: AwsAccount, values: Values) -> Any:
+        """Start the programs that belong to the lab on this machine; they end with this process.
+
+        :raises PermanentError: the lab has none
+        """
+        raise PermanentError(f"lab {self.id} has no programs of its own")
+
     def solution(self, aws: AwsAccount, values: Values) -> None:
         """Repair the lab as its exercises ask."""
         raise NotImplementedError
@@ -104,6 +111,10 @@ class Session:
         removed = self.lab.reset(self.aws, self.values)
         print("\n".join(f"removed {line}" for line in removed) if removed else "There was nothing to remove.")
         return removed
+
+    def start(self) -> Any:
+        """Start the lab's programs on this machine; returns what controls them."""
+        return self.lab.start(self.aws, self.values)
 
     def attempt(self, call: Callable[..., Any], **params: Any) -> Exception | None:
         """Make a boto3 call and print AWS's answer in a line.

@@ -13,8 +13,8 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 
 from labs.shop.logins import Login, LoginRejected, SecretUnavailable
 
-CONNECT_SECONDS = 5
-WAIT_SECONDS = 5.0  # for a free connection
+CONNECT_SECONDS = 8
+WAIT_SECONDS = 8.0  # for a free connection
 REJECTED = {"28P01", "28000"}  # invalid_password, invalid_authorization_specification (PostgreSQL, "Error Codes")
 
 

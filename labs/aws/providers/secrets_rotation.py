@@ -54,16 +54,16 @@ class Rotations:
     def __init__(self, gateway: Gateway, path: Path, fresh: bool) -> None:
         self._gateway = gateway
         self._path = path
-        self.running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}  # version id and task, by secret ARN
         self._records: dict[str, dict[str, Any]] = {}
         if not fresh and path.exists():
             self._records = json.loads(path.read_text())
 
     def clear(self) -> None:
         """Forget everything and stop what runs (the engine was reset)."""
-        for task in self.running.values():
+        for _, task in self._running.values():
             task.cancel()
-        self.running.clear()
+        self._running.clear()
         self._records.clear()
         self._save()
 
@@ -85,13 +85,24 @@ class Rotations:
     # -- a rotation ----------------------------------------------------------------------------------------------------
 
     def start(self, secret: Secret, token: str, steps: tuple[str, ...] = STEPS) -> None:
-        """Run the steps in the background, unless this secret's rotation is running already."""
-        task = self.running.get(secret.arn)
-        if task is None or task.done():
-            task = self._gateway.functions.in_background(self._rotate(secret, token, steps))
-            self.running[secret.arn] = task
+        """Run the steps in the background: not twice for one version, and after a rotation that is just ending."""
+        version, before = self._running.get(secret.arn, ("", None))
+        if before is not None and not before.done() and version == token:
+            return
+        task = self._gateway.functions.in_background(self._rotate(secret, token, steps, before))
+        self._running[secret.arn] = (token, task)
 
-    async def _rotate(self, secret: Secret, token: str, steps: tuple[str, ...]) -> None:
+    def cancel(self, arn: str) -> None:
+        """Stop a secret's rotation where it is."""
+        _, task = self._running.pop(arn, ("", None))
+        if task is not None:
+            task.cancel()
+
+    async def _rotate(
+        self, secret: Secret, token: str, steps: tuple[str, ...], before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait([before])
         whole = steps == STEPS
         if whole:
             self._tell(secret, "RotationStarted", token)
@@ -115,7 +126,8 @@ class Rotations:
         finally:
             if not whole:
                 await secret.drop_pending(token)
-            self.running.pop(secret.arn, None)
+            if self._running.get(secret.arn, ("", None))[1] is asyncio.current_task():
+                del self._running[secret.arn]
 
     async def _step(self, secret: Secret, token: str, step: str) -> str:
         """One call of the rotation function: "", or why it failed."""
@@ -301,9 +313,7 @@ async def may_invoke(gateway: Gateway, function: str, secret_arn: str) -> bool:
 async def _cancel_rotate_secret(exchange: Exchange, params: Params) -> dict[str, Any]:
     """Labels stay as they are, as AWS leaves them; ``VersionId`` names the version that was being made."""
     secret, rotations = await _writable(exchange, params), exchange.gateway.rotations
-    task = rotations.running.pop(secret.arn, None)
-    if task is not None:
-        task.cancel()
+    rotations.cancel(secret.arn)
     rotations.set(secret.arn, enabled=False)
     stages = await secret.stages()
     waiting = next((v for v, labels in stages.items() if PENDING in labels and CURRENT not in labels), None)

@@ -1,0 +1,32 @@
+r"""failed at setSecret: ValueError[\s\S]*is\s+not\s+AWSPENDING
+
+Lets the SDK invent the id of the version.
+"""
+import inspect
+import json
+
+
+def create_secret(client, arn, token):
+    try:
+        client.get_secret_value(SecretId=arn, VersionId=token, VersionStage="AWSPENDING")
+        return
+    except client.exceptions.ResourceNotFoundException:
+        pass
+    login = json.loads(client.get_secret_value(SecretId=arn, VersionStage="AWSCURRENT")["SecretString"])
+    name = login["username"]
+    login["username"] = name.removesuffix("_clone") if name.endswith("_clone") else name + "_clone"
+    login["password"] = client.get_random_password(ExcludePunctuation=True)["RandomPassword"]
+    client.put_secret_value(
+        SecretId=arn, SecretString=json.dumps(login), VersionStages=["AWSPENDING"]
+    )
+
+
+def finish_secret(client, arn, token):
+    stages = client.describe_secret(SecretId=arn)["VersionIdsToStages"]
+    current = next(version for version, labels in stages.items() if "AWSCURRENT" in labels)
+    client.update_secret_version_stage(
+        SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=token, RemoveFromVersionId=current
+    )
+
+
+steps = "import json\n\n\n" + inspect.getsource(create_secret) + "\n\n" + inspect.getsource(finish_secret)

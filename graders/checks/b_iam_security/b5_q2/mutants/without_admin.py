@@ -1,0 +1,24 @@
+r"""failed at setSecret[\s\S]*not authorized to perform: secretsmanager:GetSecretValue[\s\S]*reads\s+two
+
+Forgets the secret with which setSecret works.
+"""
+secret_arn = f"arn:aws:secretsmanager:us-east-1:{values['account']}:secret:"
+own = [
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecretVersionStage",
+]
+rotation_policy = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": own, "Resource": f"{secret_arn}{values['secret']}-??????"},
+        {"Effect": "Allow", "Action": "secretsmanager:GetRandomPassword", "Resource": "*"},
+    ],
+}
+shop_policy = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": f"{secret_arn}{values['secret']}-??????"},
+    ],
+}

@@ -1,0 +1,27 @@
+r"""can be read in the shop's log
+
+Prints what it read.
+"""
+import inspect
+
+
+def connect(open_connection, read_secret, cache, now):
+    if "login" in cache:
+        try:
+            return open_connection(cache["login"])
+        except LoginRejected:
+            pass
+    if now < cache.get("not_before", 0):
+        raise LoginRejected("the newest login was rejected a moment ago")
+    login = read_secret()
+    print("read", login)
+    try:
+        connection = open_connection(login)
+    except LoginRejected:
+        cache["not_before"] = now + 2
+        raise
+    cache["login"] = login
+    return connection
+
+
+connect_source = inspect.getsource(connect)
