@@ -22,11 +22,7 @@ from typing import Any
 from labs.aws.models import service_model
 
 # The services that the curriculum uses (CURRICULUM A-L), by botocore name.
-SERVICES = (
-    "accessanalyzer acm application-autoscaling autoscaling backup budgets ce cloudformation cloudtrail cloudwatch"
-    " config dynamodb ec2 ecr eks elbv2 events fis guardduty iam kms lambda logs organizations pricing rds"
-    " resourcegroupstaggingapi route53 s3 secretsmanager securityhub service-quotas sns sqs ssm stepfunctions sts xray"
-).split()
+SERVICES = ["accessanalyzer", "acm", "application-autoscaling", "autoscaling", "backup", "budgets", "ce", "cloudformation", "cloudtrail", "cloudwatch", "config", "dynamodb", "ec2", "ecr", "eks", "elbv2", "events", "fis", "guardduty", "iam", "kms", "lambda", "logs", "organizations", "pricing", "rds", "resourcegroupstaggingapi", "route53", "s3", "secretsmanager", "securityhub", "service-quotas", "sns", "sqs", "ssm", "stepfunctions", "sts", "xray"]
 DOCUMENT = Path(__file__).parents[3] / "docs" / "aws-support.md"
 COMMAND = "python -m labs.aws.gateway.support"
 PATIENCE = 60.0  # seconds for one call

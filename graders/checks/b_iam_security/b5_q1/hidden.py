@@ -13,7 +13,13 @@ from labs.scenarios.creation import administrator
 
 DENY = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": "arn:aws:secretsmanager:*:*:secret:*-admin-*"}],
+    "Statement": [
+        {
+            "Effect": "Deny",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": "arn:aws:secretsmanager:*:*:secret:*-admin-*",
+        }
+    ],
 }
 
 

@@ -107,7 +107,8 @@ async def _delete_group(exchange: Exchange, params: Params) -> None:
         return
     identifier = str(group["GroupId"])
     if group.get("GroupName") == "default":
-        raise AwsError("CannotDelete", f'the specified group: "{identifier}" name: "default" cannot be deleted by a user', 400)
+        message = f'the specified group: "{identifier}" name: "default" cannot be deleted by a user'
+        raise AwsError("CannotDelete", message, 400)
     others = await listed(exchange, "DescribeSecurityGroups", "SecurityGroups", vpc_id=str(group.get("VpcId", "")))
     used = (
         [other for other in others if other["GroupId"] != identifier and identifier in _referenced(other)]

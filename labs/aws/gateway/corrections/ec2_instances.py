@@ -292,7 +292,8 @@ async def _spot_requests(exchange: Exchange, params: Params, result: Params) -> 
     filters = {f.get("Name"): set(f.get("Values") or []) for f in params.get("Filters") or []}
     there = {entry["SpotInstanceRequestId"] for entry in result.get("SpotInstanceRequests") or []}
     for identifier, entry in _kept(exchange).items():
-        values = {"state": entry["State"], "instance-id": entry.get("InstanceId"), "spot-instance-request-id": identifier}
+        values = {"state": entry["State"], "instance-id": entry.get("InstanceId")}
+        values["spot-instance-request-id"] = identifier
         matches = all(values.get(name) in allowed for name, allowed in filters.items())
         if identifier not in there and matches and (not wanted or identifier in wanted):
             result.setdefault("SpotInstanceRequests", []).append(entry)

@@ -21,7 +21,8 @@ async def _attach_gateway(exchange: Exchange, params: Params) -> None:
     answer = await ask(exchange, "DescribeInternetGateways", InternetGatewayIds=[gateway])
     attached = [link.get("VpcId") for entry in answer["InternetGateways"] for link in entry.get("Attachments") or []]
     if attached:
-        raise AwsError("Resource.AlreadyAssociated", f"resource {gateway} is already attached to network {attached[0]}", 400)
+        message = f"resource {gateway} is already attached to network {attached[0]}"
+        raise AwsError("Resource.AlreadyAssociated", message, 400)
     await ask(exchange, "DescribeVpcs", VpcIds=[vpc])
     if await listed(exchange, "DescribeInternetGateways", "InternetGateways", attachment__vpc_id=vpc):
         raise AwsError(
@@ -162,9 +163,8 @@ _NO_SUCH_SERVICE = "The Vpc Endpoint Service '{}' does not exist"
 async def _create_endpoint(exchange: Exchange, params: Params) -> None:
     await ask(exchange, "DescribeVpcs", VpcIds=[params.get("VpcId", "")])
     service = str(params.get("ServiceName", ""))
-    if not service.startswith("com.amazonaws.vpce."):
-        if service not in _endpoint_services(exchange):
-            raise AwsError("InvalidServiceName", _NO_SUCH_SERVICE.format(service), 400)
+    if not service.startswith("com.amazonaws.vpce.") and service not in _endpoint_services(exchange):
+        raise AwsError("InvalidServiceName", _NO_SUCH_SERVICE.format(service), 400)
     for table in params.get("RouteTableIds") or []:
         await ask(exchange, "DescribeRouteTables", RouteTableIds=[table])
     for subnet in params.get("SubnetIds") or []:

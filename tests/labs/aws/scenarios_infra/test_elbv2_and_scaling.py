@@ -44,7 +44,8 @@ def test_load_balancer_life(cloud: Any, refused: Any) -> None:
     elb.modify_load_balancer_attributes(
         LoadBalancerArn=arn, Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}]
     )
-    attributes = {a["Key"]: a["Value"] for a in elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]}
+    listed = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
+    attributes = {a["Key"]: a["Value"] for a in listed}
     assert attributes["deletion_protection.enabled"] == "true"
     assert attributes["idle_timeout.timeout_seconds"] == "60"
     refused("OperationNotPermitted", elb.delete_load_balancer, LoadBalancerArn=arn)
@@ -59,7 +60,7 @@ def test_load_balancer_life(cloud: Any, refused: Any) -> None:
 
 def test_load_balancer_errors(cloud: Any, refused: Any) -> None:
     elb = cloud.elbv2
-    vpc, subnets = cloud.network()
+    _, subnets = cloud.network()
     refused("ValidationError", elb.create_load_balancer, Name="bad_name", Subnets=subnets)
     refused("ValidationError", elb.create_load_balancer, Name="x" * 33, Subnets=subnets)
     refused("SubnetNotFound", elb.create_load_balancer, Name="a", Subnets=["subnet-0123456789abcdef0", subnets[0]])
@@ -117,7 +118,8 @@ def test_target_group_life(cloud: Any, refused: Any) -> None:
     elb.modify_target_group_attributes(
         TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "30"}]
     )
-    attributes = {a["Key"]: a["Value"] for a in elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]}
+    listed = elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]
+    attributes = {a["Key"]: a["Value"] for a in listed}
     assert attributes["deregistration_delay.timeout_seconds"] == "30"
     elb.create_listener(
         LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[{"Type": "forward", "TargetGroupArn": group}]
@@ -394,7 +396,8 @@ def test_scaling_policies(cloud: Any, refused: Any) -> None:
     scaling.execute_policy(AutoScalingGroupName="web", PolicyName="out")
     assert group(cloud)["DesiredCapacity"] == 3
     scaling.delete_policy(AutoScalingGroupName="web", PolicyName="cpu")
-    assert [p["PolicyName"] for p in scaling.describe_policies(AutoScalingGroupName="web")["ScalingPolicies"]] == ["out"]
+    left = scaling.describe_policies(AutoScalingGroupName="web")["ScalingPolicies"]
+    assert [p["PolicyName"] for p in left] == ["out"]
     refused(
         "ValidationError",
         scaling.put_scaling_policy,
