@@ -67,21 +67,38 @@ def credential_path(trail: Any, access_key_id: str) -> CredentialPath:
     :param access_key_id: of a session (``ASIA…``) or a user (``AKIA…``)
     :raises PermanentError: the trail says nothing of this key
     """
-    events = list(trail) if not hasattr(trail, "lookup_events") else _looked_up(trail)[::-1]  # oldest first
+    events = (
+        list(trail) if not hasattr(trail, "lookup_events") else _looked_up(trail, access_key_id)[::-1]
+    )  # oldest first
     events.sort(key=lambda event: str(event.get("eventTime", "")))
     return CredentialPath((*_way_to(events, access_key_id, 0), _calls(events, access_key_id)))
 
 
-def _looked_up(trail: Any) -> list[Event]:
+def _looked_up(trail: Any, key: str) -> list[Event]:
+    """The newest events, as far back as the path to ``key`` needs (LookupEvents answers twice a second at most)."""
     found: list[Event] = []
     token: dict[str, str] = {}
     for _ in range(MOST_PAGES):
         page = trail.lookup_events(MaxResults=50, **token)
         found += [json.loads(item["CloudTrailEvent"]) for item in page["Events"]]
-        if "NextToken" not in page:
+        if "NextToken" not in page or _begins(found, key):
             break
         token = {"NextToken": page["NextToken"]}
     return found
+
+
+def _begins(events: list[Event], key: str) -> bool:
+    """Whether these events hold the beginning of the path to ``key``."""
+    seen: set[str] = set()
+    while key not in seen:
+        seen.add(key)
+        issued = next((event for event in events if _given(event).get("accessKeyId") == key), None)
+        if issued is None:
+            return key.startswith("AKIA") and any(
+                event.get("userIdentity", {}).get("accessKeyId") == key for event in events
+            )
+        key = issued["userIdentity"].get("accessKeyId") or key  # nobody's key: the path begins here
+    return True
 
 
 # --- reading the trail --------------------------------------------------------------------------------------------

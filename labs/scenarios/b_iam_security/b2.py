@@ -117,7 +117,7 @@ class B2(Lab):
         mine = [name for name in users if name.endswith(values["suffix"]) and name != values["operator"]]
         keys = sum(len(iam.list_access_keys(UserName=name)["AccessKeyMetadata"]) for name in mine)
         return {
-            "access keys of workloads and people": keys,
+            "access keys of the bots and the one who left": keys,
             "the pod takes the role": str(attempt(lambda: web_identity(aws, values, "app_role"))),
             "the CI job takes the role": str(attempt(lambda: ci_identity(aws, values))),
             "a fork's job takes the role": str(attempt(lambda: ci_identity(aws, values, values["fork"]))),

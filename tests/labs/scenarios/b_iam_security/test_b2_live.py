@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[4]
 SEED = b"test of lab b2, any 32 bytes do!"
 REFUSED = "denied (Not authorized to perform sts:AssumeRoleWithWebIdentity)"
 STARTED = {
-    "access keys of workloads and people": 3,
+    "access keys of the bots and the one who left": 3,
     "the pod takes the role": REFUSED,
     "the CI job takes the role": REFUSED,
     "a fork's job takes the role": REFUSED,
 }
-SOLVED = {**STARTED, "access keys of workloads and people": 0}
+SOLVED = {**STARTED, "access keys of the bots and the one who left": 0}
 SOLVED |= {"the pod takes the role": "allowed", "the CI job takes the role": "allowed"}
 
 
