@@ -31,6 +31,7 @@ from labs.aws.gateway.authorizer import Authorizer
 from labs.aws.iam import Decision
 from labs.aws.providers import trail_selectors
 from labs.aws.providers.trail_digests import ALGORITHM, SigningKey, digest, string_to_sign
+from labs.errors import PermanentError
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,18 @@ _UNIQUE = string.ascii_letters + string.digits
 ServiceMay = Callable[..., Awaitable[Decision]]
 
 
-def _delivery_seconds() -> float:
-    return float(os.environ.get("LABS_CLOUDTRAIL_DELIVERY_SECONDS") or 5)
+def _seconds(name: str, given: str | None, default: float) -> float:
+    """A setting in seconds, more than none.
 
-
-def _digest_seconds() -> float:
-    return float(os.environ.get("LABS_CLOUDTRAIL_DIGEST_SECONDS") or 60)
+    :raises PermanentError: it is not such a number
+    """
+    try:
+        seconds = float(given or default)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise PermanentError(f"{name} is {given!r}.", "Set it to a number of seconds, such as 5, or leave it out.")
+    return seconds
 
 
 async def acl_granted(may: ServiceMay, trail: Mapping[str, Any], owner: str) -> bool:
@@ -101,6 +108,10 @@ class Delivery:
 
     def __init__(self, client: EngineClient, authorizer: Authorizer, key: SigningKey, save: Callable[[], None]) -> None:
         self._client, self._authorizer, self._key, self._save = client, authorizer, key, save
+        delivery = os.environ.get("LABS_CLOUDTRAIL_DELIVERY_SECONDS")
+        self._delivery_seconds = _seconds("LABS_CLOUDTRAIL_DELIVERY_SECONDS", delivery, 5)
+        digest_period = os.environ.get("LABS_CLOUDTRAIL_DIGEST_SECONDS")
+        self._digest_seconds = _seconds("LABS_CLOUDTRAIL_DIGEST_SECONDS", digest_period, 60)
         self._by_account: dict[str, list[_Followed]] = {}
         self._followed: dict[str, _Followed] = {}
         self._bytes = 0
@@ -209,8 +220,8 @@ class Delivery:
 
     def _due(self, followed: _Followed) -> float:
         """When something has to be done for this trail."""
-        moments = [followed.since + _delivery_seconds() if followed.since else float("inf")]
-        moments += [_digest_due(chain) for chain in followed.trail["chains"].values()]
+        moments = [followed.since + self._delivery_seconds if followed.since else float("inf")]
+        moments += [self._digest_due(chain) for chain in followed.trail["chains"].values()]
         return min(moments)
 
     async def _turn(self, followed: _Followed) -> None:
@@ -218,9 +229,9 @@ class Delivery:
         if followed.closing:
             await self._close(followed)
             return
-        if followed.since and now >= followed.since + _delivery_seconds():
+        if followed.since and now >= followed.since + self._delivery_seconds:
             await self._deliver(followed)
-        if any(now >= _digest_due(chain) for chain in followed.trail["chains"].values()):
+        if any(now >= self._digest_due(chain) for chain in followed.trail["chains"].values()):
             await self._digest(followed)
 
     async def _close(self, followed: _Followed) -> None:
@@ -305,6 +316,11 @@ class Delivery:
             return error.code
         return None
 
+    def _digest_due(self, chain: Mapping[str, Any]) -> float:
+        period = self._digest_seconds
+        due = chain["start"] + (period if chain["files"] else max(IDLE_DIGEST, period))
+        return max(float(due), chain.get("retry", 0.0))
+
     # -- digests ---------------------------------------------------------------------------------------------------
 
     async def load_key(self) -> None:
@@ -320,7 +336,7 @@ class Delivery:
         await self.load_key()
         async with self._lock:
             for region, chain in list(trail["chains"].items()):
-                if every or time.time() >= _digest_due(chain):
+                if every or time.time() >= self._digest_due(chain):
                     key = await self._digest_file(trail, region, chain)
                     written += [key] if key else []
         self._save()
@@ -348,7 +364,7 @@ class Delivery:
         error = await self._put(trail, key, content, {"signature": signature, "signature-algorithm": ALGORITHM})
         trail["status"]["digest_error"] = error
         if error:
-            chain["retry"] = time.time() + _digest_seconds()
+            chain["retry"] = time.time() + self._digest_seconds
             return None
         trail["status"]["digested"] = float(end)
         hashed = hashlib.sha256(content).hexdigest()
@@ -360,12 +376,6 @@ class Delivery:
 def _chain(trail: Mapping[str, Any], now: float) -> dict[str, Any]:
     """A chain of digests that begins now, and after the end of every digest before it."""
     return {"start": int(max(now - 1, trail["status"].get("digested", 0.0))), "files": [], "previous": None}
-
-
-def _digest_due(chain: Mapping[str, Any]) -> float:
-    period = _digest_seconds()
-    due = chain["start"] + (period if chain["files"] else max(IDLE_DIGEST, period))
-    return max(float(due), chain.get("retry", 0.0))
 
 
 def _take(waiting: deque[tuple[str, bytes]]) -> list[tuple[str, bytes]]:

@@ -13,6 +13,7 @@ from labs.aws.iam import Decision, Principal, PrincipalType, Request
 from labs.aws.providers import trail_delivery
 from labs.aws.providers.trail_delivery import Delivery
 from labs.aws.providers.trail_digests import SigningKey
+from labs.errors import PermanentError
 
 ACCOUNT = "123456789012"
 
@@ -104,6 +105,35 @@ def test_events_that_nobody_takes_fill_a_bounded_room_and_the_newest_stay(
     (content,) = bucket.files.values()
     assert b"Call999" in gzip.decompress(content)
     assert b'"Call0"' not in gzip.decompress(content)
+
+
+@pytest.mark.parametrize("name", ["LABS_CLOUDTRAIL_DELIVERY_SECONDS", "LABS_CLOUDTRAIL_DIGEST_SECONDS"])
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "inf", "nan"])
+def test_a_period_that_is_none_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, given: str
+) -> None:
+    monkeypatch.setenv(name, given)
+    with pytest.raises(PermanentError, match=name):
+        delivery(Bucket(), tmp_path)
+
+
+def test_periods_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABS_CLOUDTRAIL_DELIVERY_SECONDS", "0.05")
+    monkeypatch.setenv("LABS_CLOUDTRAIL_DIGEST_SECONDS", "0.05")
+
+    async def run() -> list[str]:
+        bucket, audit = Bucket(), trail(validation=True)
+        made = delivery(bucket, tmp_path)
+        made.follow([audit])
+        made.start()
+        made.offer(record())
+        async with asyncio.timeout(20):
+            while len(bucket.files) < 2:
+                await asyncio.sleep(0.01)
+        await made.stop()
+        return [key.split("/")[2] for key in bucket.files]
+
+    assert asyncio.run(run())[:2] == ["CloudTrail", "CloudTrail-Digest"]
 
 
 def test_no_task_is_left_and_an_idle_one_sleeps_without_a_timer(tmp_path: Path) -> None:
