@@ -57,13 +57,18 @@ class AwsAccount:
 
 
 def _send_from(client: Any, source_ip: str) -> None:
-    """Let a client's requests leave from the loopback address that stands for ``source_ip``."""
+    """Let a client's requests leave from the loopback address that stands for ``source_ip``.
+
+    :raises labs.errors.PermanentError: this machine has only 127.0.0.1
+    """
     import urllib3
     from botocore.awsrequest import AWSResponse
 
     from labs.aws.gateway.addresses import loopback
 
-    pool = urllib3.PoolManager(source_address=(loopback(source_ip), 0))
+    address = (loopback(source_ip), 0)
+    _require_sendable(address)
+    pool = urllib3.PoolManager(source_address=address)
 
     def send(request: Any, **_: Any) -> AWSResponse:
         answer = pool.urlopen(
@@ -82,6 +87,21 @@ def _send_from(client: Any, source_ip: str) -> None:
         return response
 
     client.meta.events.register("before-send", send)
+
+
+def _require_sendable(address: tuple[str, int]) -> None:
+    import socket
+
+    from labs.errors import PermanentError
+
+    with socket.socket() as probe:
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise PermanentError(
+                f"this machine cannot send from {address[0]}: {error}",
+                "Linux and WSL2 can; elsewhere use the devcontainer.",
+            ) from error
 
 
 def learner_account() -> AwsAccount:

@@ -446,7 +446,9 @@ def _action(event: Mapping[str, Any]) -> dict[str, Any]:
         "CallerType": "Remote IP",
         "UserAgent": event.get("userAgent", ""),
         "RemoteIpDetails": {"IpAddressV4": address, "Organization": _organization(address)},
-        "AffectedResources": {one["type"]: one.get("ARN") or one.get("name", "") for one in event.get("resources", ())},
+        "AffectedResources": {
+            one["type"]: one.get("ARN") or one.get("name", "") for one in event.get("resources") or ()
+        },
     }
     if event.get("errorCode"):
         action["ErrorCode"] = event["errorCode"]

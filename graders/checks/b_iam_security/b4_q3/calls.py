@@ -59,7 +59,7 @@ def _why(record: dict[str, Any], values: dict[str, Any]) -> str:
 
 def _told(record: dict[str, Any]) -> str:
     who = record["userIdentity"].get("arn", "").rpartition("/")[2] or record["userIdentity"].get("type", "")
-    resource = next((one.get("name") or one.get("ARN", "") for one in record.get("resources", ())), "")
+    resource = next((one.get("name") or one.get("ARN", "") for one in record.get("resources") or ()), "")
     error = f" ({record['errorCode']})" if record.get("errorCode") else ""
     return f"{record['eventName']} {resource} by {who} from {record['sourceIPAddress']}{error}"
 

@@ -32,7 +32,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
 
 def _same(record: dict[str, Any], search: Search) -> bool:
     """The call that opened the site bucket in an earlier staging."""
-    resources = [one.get("name") or one.get("ARN", "") for one in record.get("resources", ())]
+    resources = [one.get("name") or one.get("ARN", "") for one in record.get("resources") or ()]
     return (
         record["eventName"] == "PutBucketPolicy"
         and record["sourceIPAddress"] == search.values["attacker"]

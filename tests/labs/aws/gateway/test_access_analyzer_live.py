@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import uuid
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,14 @@ from labs.aws.account import AwsAccount
 
 def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def archive(name: str, text: str) -> bytes:
+    """A zip file with one member."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        zipped.writestr(name, text)
+    return buffer.getvalue()
 
 
 def trusts(*accounts: str) -> str:
@@ -142,8 +152,18 @@ def test_every_kind_of_resource_is_read(account: AwsAccount, analyzer: str) -> N
     dynamodb.put_resource_policy(
         ResourceArn=table, Policy=document({**share, "Action": "dynamodb:GetItem", "Resource": table})
     )
+    functions = account.client("lambda")
+    functions.create_function(
+        FunctionName="pay",
+        Runtime="python3.12",
+        Role=f"arn:aws:iam::{account.account}:role/partner",
+        Handler="pay.main",
+        Code={"ZipFile": archive("pay.py", "def main(event, context):\n    return 1\n")},
+    )
+    functions.add_permission(FunctionName="pay", StatementId="other", Action="lambda:InvokeFunction", Principal=other)
     found = {finding["resourceType"]: finding["principal"] for finding in findings(account, analyzer, status="ACTIVE")}
     assert set(found) == {
+        "AWS::Lambda::Function",
         "AWS::IAM::Role",
         "AWS::KMS::Key",
         "AWS::SQS::Queue",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from labs.aws.gateway.calls import AwsError
 from labs.aws.iam import Policy
 from labs.aws.providers.access_analyzer_checks import check
 from labs.aws.providers.access_analyzer_external import Resource, Zone, external_access
@@ -238,3 +239,20 @@ def test_check_no_public_access(kind: str, statements: list[Any], result: str) -
     assert answer["result"] == result
     if result == "FAIL":
         assert answer["reasons"][0]["statementIndex"] == 0
+
+
+def test_check_no_new_access_of_a_resource_policy_looks_at_who() -> None:
+    one, everybody = allow({"AWS": f"arn:aws:iam::{PARTNER}:role/a"}), allow()
+    whole = allow({"AWS": f"arn:aws:iam::{PARTNER}:root"})
+    pairs = ((one, whole, "PASS"), (whole, one, "FAIL"), (everybody, whole, "FAIL"), (whole, everybody, "PASS"))
+    for new, old, result in pairs:
+        params = {"newPolicyDocument": text(new), "existingPolicyDocument": text(old), "policyType": "RESOURCE_POLICY"}
+        assert check("CheckNoNewAccess", params)["result"] == result
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"Version": "2012-10-17", "Statement": [{"Effect": "Maybe"}]}'])
+def test_check_refuses_what_is_no_policy(broken: str) -> None:
+    params = {"newPolicyDocument": broken, "existingPolicyDocument": text(), "policyType": "IDENTITY_POLICY"}
+    with pytest.raises(AwsError) as caught:
+        check("CheckNoNewAccess", params)
+    assert caught.value.code == "InvalidParameterException"
