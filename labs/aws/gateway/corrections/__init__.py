@@ -40,6 +40,7 @@ _MODULES = {
     "cloudwatch": "cloudwatch",
     "logs": "logs",
     "ec2": "ec2",
+    "eks": "eks",
 }
 
 
