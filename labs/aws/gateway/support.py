@@ -1,9 +1,9 @@
 """Which operations are answered, and by whom: measured by calling every one of them on a running gateway.
 
-``python -m labs.aws.gateway.support`` writes ``docs/aws-support.md``; a test fails when that file is not what is measured.
-Every operation is called once, with the least parameters its model allows, as the root user of an account that nobody
-uses.  "Answered" means that the endpoint knows the operation; whether it answers as AWS does is what the scenarios under
-``tests/labs/aws`` show.
+``python -m labs.aws.gateway.support`` writes ``docs/aws-support.md``; a test fails when that file is not what is
+measured.  Every operation is called once, with the least parameters its model allows, as the root user of an account
+that nobody uses.  "Answered" means that the endpoint knows the operation; whether it answers as AWS does is what the
+scenarios under ``tests/labs/aws`` show.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ from typing import Any
 from labs.aws.models import service_model
 
 # The services that the curriculum uses (CURRICULUM A-L), by botocore name.
-SERVICES = ["accessanalyzer", "acm", "application-autoscaling", "autoscaling", "backup", "budgets", "ce", "cloudformation", "cloudtrail", "cloudwatch", "config", "dynamodb", "ec2", "ecr", "eks", "elbv2", "events", "fis", "guardduty", "iam", "kms", "lambda", "logs", "organizations", "pricing", "rds", "resourcegroupstaggingapi", "route53", "s3", "secretsmanager", "securityhub", "service-quotas", "sns", "sqs", "ssm", "stepfunctions", "sts", "xray"]
+SERVICES = [
+    "accessanalyzer", "acm", "application-autoscaling", "autoscaling", "backup", "budgets", "ce", "cloudformation",
+    "cloudtrail", "cloudwatch", "config", "dynamodb", "ec2", "ecr", "eks", "elbv2", "events", "fis", "guardduty",
+    "iam", "kms", "lambda", "logs", "organizations", "pricing", "rds", "resourcegroupstaggingapi", "route53", "s3",
+    "secretsmanager", "securityhub", "service-quotas", "sns", "sqs", "ssm", "stepfunctions", "sts", "xray",
+]  # fmt: skip
 DOCUMENT = Path(__file__).parents[3] / "docs" / "aws-support.md"
 COMMAND = "python -m labs.aws.gateway.support"
 PATIENCE = 60.0  # seconds for one call

@@ -1,8 +1,8 @@
 """An engine of ours, for services that no other engine has in earnest.  Today: EKS.
 
 It is called as every engine is, over ASGI, so that the gateway, its corrections, its providers and CloudFormation reach
-the services here as they reach MiniStack's.  A service is one module with a class that has ``handle`` and ``reset``; what
-belongs to other services (subnets, roles) is asked of the engines that serve them.
+the services here as they reach MiniStack's.  A service is one module with a class that has ``handle`` and ``reset``;
+what belongs to other services (subnets, roles) is asked of the engines that serve them.
 """
 
 from __future__ import annotations

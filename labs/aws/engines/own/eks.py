@@ -147,7 +147,7 @@ class Eks:
     ) -> dict[str, Any]:
         name = str(params.get("name", ""))
         if not _NAME.fullmatch(name):
-            raise _invalid("The cluster name can contain only alphanumeric characters, hyphens and underscores, and must"
+            raise _invalid("The cluster name can contain only alphanumeric characters, hyphens and underscores, and must"  # noqa: E501
                            " start with an alphanumeric character.")  # fmt: skip
         if name in clusters:
             raise _in_use(f"Cluster already exists with name: {name}")
@@ -156,7 +156,7 @@ class Eks:
             raise _invalid(f"unsupported Kubernetes version {version}")
         config = await _network(params.get("resourcesVpcConfig") or {}, neighbours)
         group = await _cluster_group(name, str(config["vpcId"]), neighbours)
-        cluster = Cluster(_cluster_record(name, version, params, {**config, "clusterSecurityGroupId": group}, neighbours))
+        cluster = Cluster(_cluster_record(name, version, params, {**config, "clusterSecurityGroupId": group}, neighbours))  # noqa: E501
         clusters[name] = cluster
         return {"cluster": {**cluster.record, "status": "CREATING"}}
 
@@ -368,7 +368,7 @@ class Eks:
             raise _invalid(f"Nodegroup version {version} is newer than the cluster's {cluster.record['version']}")
         if _minor(version) < _minor(group["version"]):
             raise _invalid(f"Nodegroup Kubernetes version cannot be downgraded from {group['version']} to {version}")
-        group.update(version=version, releaseVersion=params.get("releaseVersion") or _release(version), modifiedAt=_now())
+        group.update(version=version, releaseVersion=params.get("releaseVersion") or _release(version), modifiedAt=_now())  # noqa: E501
         if params.get("launchTemplate"):
             group["launchTemplate"] = params["launchTemplate"]
         changed = {"Version": version, "ReleaseVersion": group["releaseVersion"]}
@@ -625,7 +625,7 @@ class Eks:
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
     ) -> dict[str, Any]:
         entries = [
-            {"name": name, "arn": f"arn:aws:eks::aws:cluster-access-policy/{name}"} for name in eks_facts.ACCESS_POLICIES
+            {"name": name, "arn": f"arn:aws:eks::aws:cluster-access-policy/{name}"} for name in eks_facts.ACCESS_POLICIES  # noqa: E501
         ]
         return _page(entries, params, "accessPolicies")
 
@@ -874,7 +874,7 @@ async def _subnets(identifiers: list[str], neighbours: Neighbours, what: str) ->
     except AwsError as error:
         if error.code != "InvalidSubnetID.NotFound":
             raise
-        raise _invalid(f"The subnet ID {identifiers} provided for the {what} does not exist: {error.message}") from error
+        raise _invalid(f"The subnet ID {identifiers} provided for the {what} does not exist: {error.message}") from error  # noqa: E501
     return list(answer.get("Subnets") or [])
 
 
@@ -1015,7 +1015,7 @@ async def _change_network(cluster: Cluster, given: Mapping[str, Any], neighbours
         raise _invalid("Private and public endpoint access cannot be false")
     if merged == config:
         raise _invalid("Cluster is already at the desired configuration with endpointPrivateAccess:"
-                       f" {config['endpointPrivateAccess']}, endpointPublicAccess: {config['endpointPublicAccess']}, and"
+                       f" {config['endpointPrivateAccess']}, endpointPublicAccess: {config['endpointPublicAccess']}, and"  # noqa: E501
                        " Public Endpoint Restrictions")  # fmt: skip
     if given.get("subnetIds") or given.get("securityGroupIds"):
         await _network(merged, neighbours)

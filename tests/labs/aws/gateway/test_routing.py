@@ -30,7 +30,7 @@ def refusal(call: Callable[..., Any], **params: Any) -> tuple[str, int]:
 def test_the_table_names_real_services_once() -> None:
     table = served_elsewhere("ministack")
     assert set(table) <= set(directory.entries())
-    assert set(table.values()) == {"moto"}
+    assert set(table.values()) == {"moto", "labs"}
     assert served_elsewhere("moto") == {}
 
 
