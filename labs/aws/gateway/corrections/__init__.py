@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from labs.aws.engines.routed import misread
 from labs.aws.gateway.calls import AwsError
-from labs.aws.gateway.unsupported import unsupported
+from labs.aws.gateway.unsupported import not_an_answer, unsupported
 
 if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
@@ -111,7 +111,10 @@ async def prepare(exchange: Exchange) -> Params | None:
     page = table.pages.get(call.operation)
     if page is None:
         return None
-    cut = await page.answer(exchange, call.params)
+    try:
+        cut = await page.answer(exchange, call.params)
+    except AwsError as error:
+        raise not_an_answer(call, engine, error.status, b"", error.code, error.message) or error from error
     change = table.after.get(call.operation)
     return (await change(exchange, call.params, cut) if change else None) or cut
 
