@@ -5,12 +5,14 @@ Sources: IAM API Reference (each operation's errors) and IAM User Guide, "IAM an
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from labs.aws.gateway.calls import AwsError
 from labs.aws.gateway.corrections import Corrections, Params, ask, found
 from labs.aws.gateway.corrections.paging import pages
+from labs.aws.gateway.policies import document
 
 if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
@@ -343,6 +345,37 @@ async def _delete_role(exchange: Exchange, params: Params) -> None:
         )
 
 
+_VARIABLE = re.compile(r"\$\{([A-Za-z][^},]*)")
+
+
+async def _context_keys(exchange: Exchange, params: Params) -> Params:
+    """ "Context keys … referenced in" policies: those of conditions, and policy variables."""
+    return {"ContextKeyNames": _keys_in([document(text) for text in params.get("PolicyInputList") or []])}
+
+
+async def _principals_context_keys(exchange: Exchange, params: Params) -> Params:
+    arn = str(params.get("PolicySourceArn", ""))
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    policies = exchange.gateway.policies
+    name = name.rpartition("/")[2]
+    if kind not in ("user", "role"):
+        raise AwsError("InvalidInput", f"Invalid Entity Arn: {arn} does not clearly define entity type and name.", 400)
+    await ask(exchange, f"Get{kind.title()}", **{f"{kind.title()}Name": name})
+    of_entity = policies.of_user if kind == "user" else policies.of_role
+    documents = [policy.document for policy in (await of_entity(exchange.account, name))[0]]
+    documents += [document(text) for text in params.get("PolicyInputList") or []]
+    return {"ContextKeyNames": _keys_in(documents)}
+
+
+def _keys_in(documents: list[Any]) -> list[str]:
+    found: set[str] = set()
+    for statement in [each for policy in documents for each in _listed(policy.get("Statement"))]:
+        for tests in (statement.get("Condition") or {}).values():
+            found |= set(tests)
+        found |= {name.strip() for name in _VARIABLE.findall(json.dumps(statement))}
+    return sorted(found)
+
+
 _PAGES = pages("iam", 100, "ValidationError")
 
 CORRECTIONS = Corrections(
@@ -367,7 +400,11 @@ CORRECTIONS = Corrections(
         "CreateOpenIDConnectProvider": _create_oidc,
         "CreateServiceLinkedRole": _create_service_linked_role,
     },
-    instead={"ListPolicies": _list_policies},
+    instead={
+        "ListPolicies": _list_policies,
+        "GetContextKeysForCustomPolicy": _context_keys,
+        "GetContextKeysForPrincipalPolicy": _principals_context_keys,
+    },
     after={
         "GetOpenIDConnectProvider": _get_oidc,
         "ListPolicyVersions": _versions,

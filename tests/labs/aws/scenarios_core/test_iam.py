@@ -403,3 +403,38 @@ def test_service_last_accessed(admin: AwsAccount, iam: Any) -> None:
     assert used["sqs"]["LastAuthenticatedEntity"] == user
     assert used["sqs"]["LastAuthenticated"]
     assert "LastAuthenticated" not in used["dynamodb"]
+
+
+def test_context_keys_of_policies(admin: AwsAccount, iam: Any) -> None:
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "s3:*",
+                "Resource": "arn:aws:s3:::home/${aws:username}/*",
+                "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+            }
+        ],
+    }
+    keys = iam.get_context_keys_for_custom_policy(PolicyInputList=[json.dumps(policy)])["ContextKeyNames"]
+    assert sorted(keys) == ["aws:SourceIp", "aws:username"]
+    iam.create_user(UserName="eve")
+    iam.put_user_policy(UserName="eve", PolicyName="p", PolicyDocument=json.dumps(policy))
+    arn = f"arn:aws:iam::{admin.account}:user/eve"
+    keys = iam.get_context_keys_for_principal_policy(PolicySourceArn=arn)["ContextKeyNames"]
+    assert sorted(keys) == ["aws:SourceIp", "aws:username"]
+    assert refusal(iam.get_context_keys_for_principal_policy, PolicySourceArn=arn + "x") == "NoSuchEntity"
+
+
+def test_aws_managed_policies_are_the_real_ones(admin: AwsAccount, iam: Any) -> None:
+    arn = "arn:aws:iam::aws:policy/CloudWatchReadOnlyAccess"
+    policy = iam.get_policy(PolicyArn=arn)["Policy"]
+    assert policy["PolicyName"] == "CloudWatchReadOnlyAccess"
+    iam.create_user(UserName="eve")
+    iam.attach_user_policy(UserName="eve", PolicyArn=arn)
+    key = iam.create_access_key(UserName="eve")["AccessKey"]
+    pair = (key["AccessKeyId"], key["SecretAccessKey"])
+    admin.client_as("cloudwatch", *pair).describe_alarms()
+    denied = refusal(admin.client_as("cloudwatch", *pair).delete_alarms, AlarmNames=["a"])
+    assert denied.startswith("AccessDenied")
