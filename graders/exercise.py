@@ -70,6 +70,7 @@ class Exercise:
     ``answers`` maps each variable the answer cells must define to the JSON Schema (2020-12) of its value.
     ``lab`` is the scenario the checks run against, empty for an exercise that needs nothing live.
     ``cells`` are the grade ids of the answer cells, in order; ``("<id>-answer",)`` when left out.
+    ``seconds`` is about how long the public check takes; the learner is told when it is more than two.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Exercise:
     summary: str
     lab: str = ""
     cells: tuple[str, ...] = ()
+    seconds: float = 2
 
     def __post_init__(self) -> None:
         if not EXERCISE_ID.fullmatch(self.id):

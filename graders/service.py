@@ -1,7 +1,7 @@
 """The grader as a service: ``check(...)`` of a notebook asks it over a Unix socket and gets the public verdict.
 
     GET  /health                  {"exercises": n}
-    GET  /exercises/{id}          {"id", "points", "cells", "names", "summary"}
+    GET  /exercises/{id}          {"id", "points", "cells", "names", "summary", "seconds"}
     POST /check                   {"exercise", "answers": {cell id: source}, "student"?} → public verdict and its "text"
 
 An error is ``{"error": text, "temporary": bool}`` with status 400, 413 or 503.  Importing this module is cheap; the
@@ -73,6 +73,7 @@ def build(home: Path) -> Any:
             "cells": list(asked.cells),
             "names": list(asked.answers),
             "summary": asked.summary,
+            "seconds": asked.seconds,
         }
 
     async def check(request: Request) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import http.client
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -133,9 +134,33 @@ def check(exercise_id: str) -> Report:
     exercise = ask(place, "GET", f"/exercises/{exercise_id}") if _is_id(exercise_id) else _no_such(exercise_id)
     notebook = _notebook(exercise_id)
     answers = _answers(notebook, exercise["cells"], exercise["names"])
-    report = Report(ask(place, "POST", "/check", {"exercise": exercise_id, "answers": answers}))
+    with _patience(exercise_id, exercise.get("seconds", 0)):
+        report = Report(ask(place, "POST", "/check", {"exercise": exercise_id, "answers": answers}))
     _note_progress((notebook.parent if notebook else Path.cwd()), exercise_id, report)
     return report
+
+
+@contextmanager
+def _patience(exercise_id: str, seconds: float) -> Iterator[None]:
+    """Say how long a check takes that watches something, and print a dot for every second of it."""
+    if seconds <= 2:
+        yield
+        return
+    print(f"{exercise_id} watches what happens: about {seconds:.0f} s ", end="", flush=True)
+    done = threading.Event()
+
+    def tell() -> None:
+        while not done.wait(1.0):
+            print(".", end="", flush=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
+        print(flush=True)
 
 
 def _is_id(text: Any) -> bool:

@@ -129,10 +129,10 @@ class Postgres:
         password.write_text(self.admin_password)
         if os.getuid() == 0:
             os.chown(password, NOBODY, NOBODY)
-        command = [self._programs / "initdb", "-D", self._folder / "data", "-U", ADMIN, "--auth=scram-sha-256"]
-        options = [f"--pwfile={password}", "--no-sync", "--no-locale", "--encoding=UTF8", "--wal-segsize=1"]
-        done = subprocess.run(
-            [*command, *options], capture_output=True, timeout=START_SECONDS, check=False, **self._run_as()
+        command = [str(self._programs / "initdb"), "-D", "data", "-U", ADMIN, "--auth=scram-sha-256"]
+        command += [f"--pwfile={password}", "--no-sync", "--no-locale", "--encoding=UTF8", "--wal-segsize=1"]
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+            command, capture_output=True, timeout=START_SECONDS, check=False, **self._run_as()
         )
         password.unlink()
         if done.returncode:

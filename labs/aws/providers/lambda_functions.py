@@ -250,7 +250,7 @@ class Functions:
         _, _, _, region, account, *_ = str(config["FunctionArn"]).split(":")
         group = f"/aws/lambda/{config['FunctionName']}"
         arn = f"arn:aws:logs:{region}:{account}:log-group:{group}"
-        wanted = {
+        wanted: dict[str, tuple[str, dict[str, Any]]] = {
             "CreateLogGroup": (f"{arn}:*", {"logGroupName": group}),
             "CreateLogStream": (f"{arn}:*", {"logGroupName": group, "logStreamName": stream}),
             "PutLogEvents": (

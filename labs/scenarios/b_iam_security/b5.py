@@ -60,6 +60,7 @@ class B5(Lab):
             del statement["Resource"]
         only_me = {**trust, "Statement": trust["Statement"][1:]}
         arns = parts.ensure_secrets(aws, values)
+        parts.end_rotation(aws, values)
         policies = {"logs": document(allow("logs:*")), "rotation": starter_policy(arns)}
         ensure_role(aws, values["rotation_role"], trust, policies)
         ensure_role(aws, values["shop_role"], only_me, {"shop": starter_policy(arns)})

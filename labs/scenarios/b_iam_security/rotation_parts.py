@@ -113,6 +113,19 @@ def ensure_secrets(aws: AwsAccount, values: Values) -> dict[str, str]:
     return arns
 
 
+def end_rotation(aws: AwsAccount, values: Values) -> None:
+    """Switch rotation off and take ``AWSPENDING`` off a version that never became current."""
+    client = administrator(aws, "secretsmanager")
+    said = client.describe_secret(SecretId=values["secret"])
+    if said.get("RotationEnabled"):
+        client.cancel_rotate_secret(SecretId=values["secret"])
+    for version, labels in said["VersionIdsToStages"].items():
+        if "AWSPENDING" in labels:
+            client.update_secret_version_stage(
+                SecretId=values["secret"], VersionStage="AWSPENDING", RemoveFromVersionId=version
+            )
+
+
 def ensure_function(aws: AwsAccount, values: Values, steps: str) -> str:
     """The rotation function with these steps, callable by Secrets Manager; returns its ARN."""
     client, arns = administrator(aws, "lambda"), ensure_secrets(aws, values)

@@ -226,7 +226,7 @@ class ShopRun:
         :raises TemporaryError: it neither succeeded nor failed in a minute
         """
         client, began = administrator(self._aws, "secretsmanager"), time.monotonic()
-        known = len(self._events())
+        failed, before = len(self._failures()), self._last_rotated()
         asked = {
             "SecretId": self._values["secret"],
             "RotationLambdaARN": f"arn:aws:lambda:us-east-1:{self._aws.account}:function:{self._values['function']}",
@@ -239,26 +239,30 @@ class ShopRun:
             if error.response["Error"]["Message"] != UNFINISHED:
                 raise
             version = self.version("AWSPENDING")
-        while time.monotonic() - began < ROTATION_SECONDS:
-            for event in self._events()[known:]:
-                about = event["additionalEventData"]
-                spent = time.monotonic() - began
-                if event["eventName"] == "RotationSucceeded":
-                    return Rotation(version, True, spent)
-                if event["eventName"] == "RotationFailed":
-                    return Rotation(version, False, spent, about["step"], about["reason"])
-            time.sleep(0.6)  # LookupEvents is limited to two calls a second
+        looked = began
+        while (now := time.monotonic()) - began < ROTATION_SECONDS:
+            if self._last_rotated() != before and "AWSCURRENT" in self.stages().get(version, ()):
+                return Rotation(version, True, now - began)
+            if now - looked > 0.7:  # LookupEvents is limited to two calls a second
+                looked = now
+                for event in self._failures()[failed:]:
+                    about = event["additionalEventData"]
+                    return Rotation(version, False, now - began, about["step"], about["reason"])
+            time.sleep(0.1)
         raise TemporaryError(f"the rotation of {self._values['secret']} did not end in {ROTATION_SECONDS:.0f} s")
 
     # -- what can be seen ----------------------------------------------------------------------------------------------
 
-    def _events(self) -> list[dict[str, Any]]:
-        """The service events of this secret's rotations, oldest first."""
+    def _failures(self) -> list[dict[str, Any]]:
+        """The ``RotationFailed`` events of the account, oldest first."""
         client = administrator(self._aws, "cloudtrail")
-        wanted = [{"AttributeKey": "EventSource", "AttributeValue": "secretsmanager.amazonaws.com"}]
+        wanted = [{"AttributeKey": "EventName", "AttributeValue": "RotationFailed"}]
         pages = client.get_paginator("lookup_events").paginate(LookupAttributes=wanted)
-        found = [json.loads(event["CloudTrailEvent"]) for page in pages for event in page["Events"]]
-        return [event for event in reversed(found) if event["eventName"].startswith("Rotation")]
+        return [json.loads(event["CloudTrailEvent"]) for page in pages for event in page["Events"]][::-1]
+
+    def _last_rotated(self) -> Any:
+        client = administrator(self._aws, "secretsmanager")
+        return client.describe_secret(SecretId=self._values["secret"]).get("LastRotatedDate")
 
     def stages(self) -> dict[str, list[str]]:
         """Version ids to staging labels."""

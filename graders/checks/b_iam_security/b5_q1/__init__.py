@@ -7,6 +7,7 @@ EXERCISE = Exercise(
     id="b5-q1",
     points=6,
     lab="b5",
+    seconds=10,
     summary="Write createSecret and finishSecret of a rotation with alternating users.",
     answers={"steps": SOURCE},
 )

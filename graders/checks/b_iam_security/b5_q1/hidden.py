@@ -11,15 +11,10 @@ from graders.checks.b_iam_security.shop_checks import NOT_COUNTED, running_shop
 from graders.exercise import Finding
 from labs.scenarios.creation import administrator
 
+ADMIN_SECRETS = "arn:aws:secretsmanager:*:*:secret:*-admin-*"
 DENY = {
     "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Deny",
-            "Action": "secretsmanager:GetSecretValue",
-            "Resource": "arn:aws:secretsmanager:*:*:secret:*-admin-*",
-        }
-    ],
+    "Statement": [{"Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": ADMIN_SECRETS}],
 }
 
 

@@ -7,6 +7,7 @@ EXERCISE = Exercise(
     id="b5-q3",
     points=4,
     lab="b5",
+    seconds=15,
     summary="Write the function with which the shop connects: cached, refreshed after a rejection, never insistent.",
     answers={"connect_source": SOURCE},
 )
