@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,6 +58,27 @@ def _with_destination(create: Any) -> Any:
 def _elbv2() -> None:
     models: Any = sys.modules["moto.elbv2.models"]
     models.ELBv2Backend._certificate_exists = lambda *_, **__: True
+    if not hasattr(models.ELBv2Backend.create_load_balancer, "with_type"):
+        models.ELBv2Backend.create_load_balancer = _with_type(models)
+
+
+def _with_type(models: Any) -> Any:
+    """``create_load_balancer`` whose ARN names the type: moto says ``app`` of every load balancer."""
+    create, make_arn = models.ELBv2Backend.create_load_balancer, models.make_arn_for_load_balancer
+    types = {"network": "net", "gateway": "gwy"}
+    current = threading.local()
+
+    def make_arn_for_load_balancer(*args: Any, **params: Any) -> str:
+        return str(make_arn(*args, **params)).replace("loadbalancer/app/", f"loadbalancer/{current.kind}/", 1)
+
+    @functools.wraps(create)
+    def create_load_balancer(self: Any, *args: Any, **params: Any) -> Any:
+        current.kind = types.get(str(params.get("loadbalancer_type")), "app")
+        return create(self, *args, **params)
+
+    models.make_arn_for_load_balancer = make_arn_for_load_balancer
+    create_load_balancer.with_type = True  # type: ignore[attr-defined]  # a mark, so that it is done once
+    return create_load_balancer
 
 
 def _instance_profile(

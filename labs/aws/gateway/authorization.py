@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from labs.aws.gateway.actions import ec2, generic, identity, s3, services
+from labs.aws.gateway.actions import ec2, generic, identity, infrastructure, s3, services
 from labs.aws.gateway.actions.asked import Asked, Check, Lookup
 from labs.aws.gateway.calls import ServiceCall
 
 __all__ = ["Check", "Lookup", "checks_for"]
 
 _RULES: dict[str, Callable[[Asked], Awaitable[list[Check]]]] = {
+    "autoscaling": infrastructure.autoscaling,
+    "budgets": infrastructure.budgets,
     "dynamodb": services.dynamodb,
     "ec2": ec2.checks,
     "events": services.events,
@@ -24,6 +26,8 @@ _RULES: dict[str, Callable[[Asked], Awaitable[list[Check]]]] = {
     "lambda": services.lambda_,
     "logs": services.logs,
     "resourcegroupstaggingapi": services.tagging,
+    "rds": infrastructure.rds,
+    "route53": infrastructure.route53,
     "s3": s3.checks,
     "secretsmanager": services.secretsmanager,
     "sns": services.sns,

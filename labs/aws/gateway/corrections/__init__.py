@@ -41,6 +41,12 @@ _MODULES = {
     "logs": "logs",
     "ec2": "ec2",
     "eks": "eks",
+    "elbv2": "elbv2",
+    "autoscaling": "autoscaling",
+    "rds": "rds",
+    "route53": "route53",
+    "acm": "acm",
+    "ecr": "ecr",
 }
 
 

@@ -98,7 +98,9 @@ def test_snapshot_and_restore(cloud: Any, refused: Any) -> None:
     refused("DBSnapshotAlreadyExists", rds.create_db_snapshot, DBInstanceIdentifier="shop",
             DBSnapshotIdentifier="nightly")
     refused("DBInstanceNotFound", rds.create_db_snapshot, DBInstanceIdentifier="none", DBSnapshotIdentifier="x")
-    (found,) = rds.describe_db_snapshots(DBInstanceIdentifier="shop")["DBSnapshots"]
+    (found,) = rds.describe_db_snapshots(DBInstanceIdentifier="shop", SnapshotType="manual")[
+        "DBSnapshots"
+    ]
     assert (found["Engine"], found["AllocatedStorage"], found["Status"]) == ("postgres", 30, "available")
     restored = rds.restore_db_instance_from_db_snapshot(
         DBInstanceIdentifier="shop-2", DBSnapshotIdentifier="nightly", DBInstanceClass="db.t3.small"

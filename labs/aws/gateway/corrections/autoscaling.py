@@ -1,0 +1,128 @@
+"""Amazon EC2 Auto Scaling: bounds, what a group needs, deletion (Amazon EC2 Auto Scaling API Reference)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from labs.aws.gateway.calls import AwsError
+from labs.aws.gateway.corrections import Corrections, Params, ask, found
+
+if TYPE_CHECKING:
+    from labs.aws.gateway.app import Exchange
+
+
+def _invalid(text: str) -> AwsError:
+    return AwsError("ValidationError", text, 400)
+
+
+async def _group(exchange: Exchange, name: Any) -> dict[str, Any] | None:
+    answer = await ask(exchange, "DescribeAutoScalingGroups", AutoScalingGroupNames=[str(name)])
+    return next(iter(answer.get("AutoScalingGroups") or []), None)
+
+
+async def _there(exchange: Exchange, params: Params) -> dict[str, Any]:
+    group = await _group(exchange, params.get("AutoScalingGroupName"))
+    if group is None:
+        raise _invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{params.get('AutoScalingGroupName')}'"
+                       " not found")  # fmt: skip
+    return group
+
+
+def _bounds(low: int, high: int, desired: int | None) -> None:
+    if low > high:
+        raise _invalid(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
+    if desired is not None and not low <= desired <= high:
+        raise _invalid(f"Desired capacity:{desired} must be between the specified min size:{low} and max size:{high}")
+
+
+async def _create(exchange: Exchange, params: Params) -> None:
+    if await _group(exchange, params.get("AutoScalingGroupName")):
+        raise AwsError("AlreadyExists", "AutoScalingGroup by this name already exists - A group with the name"
+                       f" {params['AutoScalingGroupName']} already exists", 400)  # fmt: skip
+    desired = params.get("DesiredCapacity")
+    _bounds(int(params.get("MinSize", 0)), int(params.get("MaxSize", 0)), None if desired is None else int(desired))
+    sources = ("LaunchTemplate", "LaunchConfigurationName", "InstanceId", "MixedInstancesPolicy")
+    if sum(bool(params.get(name)) for name in sources) != 1:
+        raise _invalid("Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or"
+                       " MixedInstancesPolicy parameter.")  # fmt: skip
+    if not params.get("VPCZoneIdentifier") and not params.get("AvailabilityZones"):
+        raise _invalid("At least one Availability Zone or VPC Subnet is required.")
+    await _template(exchange, params)
+    subnets = [name.strip() for name in str(params.get("VPCZoneIdentifier") or "").split(",") if name.strip()]
+    if subnets and await found(exchange, "DescribeSubnets", "ec2", SubnetIds=subnets) is None:
+        raise _invalid(f"The subnet ID '{','.join(subnets)}' does not exist")
+    for arn in params.get("TargetGroupARNs") or []:
+        if await found(exchange, "DescribeTargetGroups", "elbv2", TargetGroupArns=[arn]) is None:
+            raise _invalid("Provided Target Groups may not be valid. Please ensure they exist and try again.")
+
+
+async def _template(exchange: Exchange, params: Params) -> None:
+    template = params.get("LaunchTemplate")
+    if not template:
+        return
+    if template.get("LaunchTemplateId"):
+        wanted = {"LaunchTemplateIds": [template["LaunchTemplateId"]]}
+    else:
+        wanted = {"LaunchTemplateNames": [template.get("LaunchTemplateName", "")]}
+    if not ((await found(exchange, "DescribeLaunchTemplates", "ec2", **wanted)) or {}).get("LaunchTemplates"):
+        raise _invalid("You must use a valid fully-formed launch template. The specified launch template does not"
+                       " exist.")  # fmt: skip
+
+
+async def _update(exchange: Exchange, params: Params) -> None:
+    group = await _there(exchange, params)
+    low, high = int(params.get("MinSize", group["MinSize"])), int(params.get("MaxSize", group["MaxSize"]))
+    desired = params.get("DesiredCapacity")
+    _bounds(low, high, None if desired is None else int(desired))
+    await _template(exchange, params)
+
+
+async def _set_desired(exchange: Exchange, params: Params) -> None:
+    group = await _there(exchange, params)
+    desired = int(params.get("DesiredCapacity", 0))
+    if desired > int(group["MaxSize"]):
+        raise _invalid(f"New SetDesiredCapacity value {desired} is above max value {group['MaxSize']} for the"
+                       " AutoScalingGroup.")  # fmt: skip
+    if desired < int(group["MinSize"]):
+        raise _invalid(f"New SetDesiredCapacity value {desired} is below min value {group['MinSize']} for the"
+                       " AutoScalingGroup.")  # fmt: skip
+
+
+async def _delete(exchange: Exchange, params: Params) -> None:
+    group = await _there(exchange, params)
+    if group.get("Instances") and str(params.get("ForceDelete", "false")).lower() != "true":
+        raise AwsError(
+            "ResourceInUse",
+            "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still"
+            " in the group.",
+            400,
+        )
+
+
+async def _exists(exchange: Exchange, params: Params) -> None:
+    await _there(exchange, params)
+
+
+async def _policy(exchange: Exchange, params: Params) -> Params:
+    """The engine calls the ARN's member otherwise; a tracking policy has its alarms."""
+    await _there(exchange, params)
+    await ask(exchange, "PutScalingPolicy", **params)
+    answer = await ask(exchange, "DescribePolicies", AutoScalingGroupName=params["AutoScalingGroupName"])
+    arns = [p["PolicyARN"] for p in answer.get("ScalingPolicies") or [] if p["PolicyName"] == params["PolicyName"]]
+    return {"PolicyARN": arns[0] if arns else None, "Alarms": []}
+
+
+CORRECTIONS = Corrections(
+    before={
+        "CreateAutoScalingGroup": _create,
+        "UpdateAutoScalingGroup": _update,
+        "SetDesiredCapacity": _set_desired,
+        "DeleteAutoScalingGroup": _delete,
+        **dict.fromkeys(
+            ("PutLifecycleHook", "PutScheduledUpdateGroupAction", "SuspendProcesses", "ResumeProcesses",
+             "AttachInstances", "AttachLoadBalancerTargetGroups", "StartInstanceRefresh"),
+            _exists,
+        ),
+    },
+    instead={"PutScalingPolicy": _policy},
+)  # fmt: skip

@@ -1,0 +1,7 @@
+"""ecr."""
+
+from __future__ import annotations
+
+from labs.aws.gateway.corrections import Corrections
+
+CORRECTIONS = Corrections()
