@@ -44,7 +44,7 @@ class Moto:
         def create(service: str | None) -> Any:
             try:
                 application = create_backend_app(service) if service else Flask("moto")
-                neighbours.forget(service)
+                neighbours.forget()
             except ModuleNotFoundError as error:
                 log.warning("moto cannot load %s: %s", service, error)
                 application = Flask("moto")

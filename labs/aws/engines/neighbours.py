@@ -14,11 +14,12 @@ from types import SimpleNamespace
 from typing import Any
 
 
-def forget(service: str | None) -> None:
-    """Replace the lookups of one of moto's services, after moto loaded it."""
-    change = {"ec2": _ec2, "elbv2": _elbv2, "autoscaling": _ec2, "elb": _ec2}.get(str(service))
-    if change:
-        change()
+def forget() -> None:
+    """Replace those lookups in what moto has loaded so far; doing it again does nothing."""
+    if "moto.ec2.models.flow_logs" in sys.modules:
+        _ec2()
+    if "moto.elbv2.models" in sys.modules:
+        _elbv2()
 
 
 def _ec2() -> None:
@@ -58,6 +59,7 @@ def _with_destination(create: Any) -> Any:
 def _elbv2() -> None:
     models: Any = sys.modules["moto.elbv2.models"]
     models.ELBv2Backend._certificate_exists = lambda *_, **__: True
+    models.register_certificate = lambda *_, **__: None
     if not hasattr(models.ELBv2Backend.create_load_balancer, "with_type"):
         models.ELBv2Backend.create_load_balancer = _with_type(models)
 

@@ -43,9 +43,9 @@ _MODULES = {
     "eks": "eks",
     "elbv2": "elbv2",
     "autoscaling": "autoscaling",
+    "application-autoscaling": "application_autoscaling",
     "rds": "rds",
     "route53": "route53",
-    "acm": "acm",
     "ecr": "ecr",
 }
 

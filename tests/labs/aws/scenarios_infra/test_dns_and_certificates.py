@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import http.server
+import threading
 from typing import Any
 
 import pytest
@@ -166,6 +168,25 @@ def test_health_checks(cloud: Any, refused: Any) -> None:
     assert [h["Id"] for h in dns.list_health_checks()["HealthChecks"]] == [identifier]
     dns.delete_health_check(HealthCheckId=identifier)
     refused("NoSuchHealthCheck", dns.get_health_check, HealthCheckId=identifier)
+
+
+def test_health_check_asks_the_endpoint(cloud: Any) -> None:
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/ok" else 503)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for path, status in (("/ok", "Success"), ("/bad", "Failure")):
+            config = {"Type": "HTTP", "IPAddress": "127.0.0.1", "Port": server.server_port, "ResourcePath": path}
+            made = cloud.route53.create_health_check(CallerReference=path, HealthCheckConfig=config)["HealthCheck"]
+            seen = cloud.route53.get_health_check_status(HealthCheckId=made["Id"])["HealthCheckObservations"]
+            assert {entry["StatusReport"]["Status"].partition(":")[0] for entry in seen} == {status}
+        server.shutdown()
 
 
 def test_private_zone_belongs_to_vpcs(cloud: Any, refused: Any) -> None:

@@ -1,7 +1,0 @@
-"""acm."""
-
-from __future__ import annotations
-
-from labs.aws.gateway.corrections import Corrections
-
-CORRECTIONS = Corrections()
