@@ -20,7 +20,7 @@ from typing import Any
 
 from labs.aws.engines import SERVICE, Engine, Receive, Send
 from labs.aws.engines.client import EngineClient, EngineError
-from labs.aws.gateway import corrections, multidelete, rewriting
+from labs.aws.gateway import corrections, multidelete, registry, rewriting
 from labs.aws.gateway.accesses import Accesses
 from labs.aws.gateway.actions.asked import account_in
 from labs.aws.gateway.actions.s3 import copy_source
@@ -322,6 +322,9 @@ class Gateway:
             raise AwsError(
                 "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.", 400
             )
+        if registry.is_for(exchange):
+            await registry.answer(exchange, send)
+            return
         await self._authenticate(exchange)
         await self._enter_by_endpoint(exchange)
         call = self._understand(exchange)
@@ -619,6 +622,8 @@ class Gateway:
         if exchange.account != record["recipientAccountId"]:
             shared = {"sharedEventID": str(uuid.uuid4()), "recipientAccountId": exchange.account}
             self.trails.delivery.offer({**record, "eventID": str(uuid.uuid4()), **shared})
+
+    record = _record  # for the registry, which answers without a call of its own
 
     # -- the gateway's own API -----------------------------------------------------------------------------------------
 

@@ -193,7 +193,7 @@ def test_lifecycle_policy(cloud: Any, refused: Any) -> None:
     ecr.put_lifecycle_policy(repositoryName="app", lifecyclePolicyText=json.dumps({"rules": [rule]}))
     read = ecr.get_lifecycle_policy(repositoryName="app")
     assert json.loads(read["lifecyclePolicyText"]) == {"rules": [rule]}
-    refused("InvalidParameterException", ecr.put_lifecycle_policy, repositoryName="app", lifecyclePolicyText="{")
+    refused("InvalidParameterException", ecr.put_lifecycle_policy, repositoryName="app", lifecyclePolicyText="{" * 100)
     refused(
         "InvalidParameterException",
         ecr.put_lifecycle_policy,
