@@ -1,8 +1,8 @@
 """The registries behind ECR's repositories: the OCI distribution API under ``/v2/``, with IAM in front of it.
 
 A client signs nothing: it brings the password that ``ecr:GetAuthorizationToken`` gave out (HTTP basic authentication,
-user ``AWS``).  That password is the caller's key or session, sealed by the gateway for twelve hours; each request is then
-decided as the ECR action that AWS documents for it and answered by the engine.
+user ``AWS``).  That password is the caller's key or session, sealed by the gateway for twelve hours; each request is
+then decided as the ECR action that AWS documents for it and answered by the engine.
 
 Sources: OCI Distribution Specification 1.1; "Private registry authentication" and "Identity-based policy examples"
 (Amazon ECR User Guide).

@@ -2,8 +2,8 @@
 
 A requested certificate is issued by a certificate authority of this process once its validation records stand in a
 Route 53 public zone of the account (asked at each description), or at once where it is validated by e-mail after
-``ResendValidationEmail``.  Imported ones are read and checked against their key, and never renewed.  Left out: export of
-private keys, private certificate authorities, transparency logs.
+``ResendValidationEmail``.  Imported ones are read and checked against their key, and never renewed.  Left out: export
+of private keys, private certificate authorities, transparency logs.
 
 Pages: "AWS Certificate Manager API Reference"; "Prerequisites for importing certificates", "Reimport a certificate",
 "AWS Certificate Manager DNS validation" (ACM User Guide).  Public certificates are valid 198 days (2026).
@@ -88,7 +88,9 @@ class Acm:
         names = list(dict.fromkeys([params.get("DomainName", ""), *(params.get("SubjectAlternativeNames") or [])]))
         for name in names:
             if not _DOMAIN.fullmatch(str(name)) or len(str(name)) > 253:
-                raise _invalid(f"1 validation error detected: Value '{name}' at 'domainName' failed to satisfy constraint")
+                raise _invalid(
+                    f"1 validation error detected: Value '{name}' at 'domainName' failed to satisfy constraint"
+                )
         given = {key: value for key, value in params.items() if key != "Tags"}
         token = (neighbours.account, neighbours.region, str(params.get("IdempotencyToken") or uuid.uuid4()))
         if self._tokens.get(token, ("", {}))[1] == given:
@@ -130,7 +132,10 @@ class Acm:
 
     async def _do_resend_validation_email(self, params: dict[str, Any], neighbours: Neighbours) -> dict[str, Any]:
         record = self._found(params, neighbours)
-        if record["Status"] != "PENDING_VALIDATION" or record["DomainValidationOptions"][0]["ValidationMethod"] != "EMAIL":
+        if (
+            record["Status"] != "PENDING_VALIDATION"
+            or record["DomainValidationOptions"][0]["ValidationMethod"] != "EMAIL"
+        ):
             raise AwsError("InvalidStateException", "The certificate is not pending validation by e-mail.", 400)
         for option in record["DomainValidationOptions"]:
             option["ValidationStatus"] = "SUCCESS"
@@ -252,7 +257,7 @@ class Acm:
         return {}
 
     async def _do_remove_tags_from_certificate(self, params: dict[str, Any], neighbours: Neighbours) -> dict[str, Any]:
-        """"If you specify a tag key with an empty value, the tag is only removed if it has that value"."""
+        """ "If you specify a tag key with an empty value, the tag is only removed if it has that value"."""
         tags = self._found(params, neighbours)["Tags"]
         for tag in params.get("Tags") or []:
             if "Value" not in tag or tags.get(tag["Key"]) == tag["Value"]:
@@ -370,7 +375,9 @@ def _facts(certificate: x509.Certificate) -> dict[str, Any]:
         "Issuer": str(issuer[0].value) if issuer else "",
         "NotBefore": certificate.not_valid_before_utc,
         "NotAfter": certificate.not_valid_after_utc,
-        "KeyAlgorithm": f"RSA-{size}" if isinstance(key, rsa.RSAPublicKey) else f"EC-{'prime256v1' if size == 256 else f'secp{size}r1'}",
+        "KeyAlgorithm": f"RSA-{size}"
+        if isinstance(key, rsa.RSAPublicKey)
+        else f"EC-{'prime256v1' if size == 256 else f'secp{size}r1'}",
         "SignatureAlgorithm": "SHA256WITHRSA" if isinstance(key, rsa.RSAPublicKey) else "SHA256WITHECDSA",
         "KeyUsages": [{"Name": "DIGITAL_SIGNATURE"}, {"Name": "KEY_ENCIPHERMENT"}],
         "ExtendedKeyUsages": [{"Name": "TLS_WEB_SERVER_AUTHENTICATION", "OID": "1.3.6.1.5.5.7.3.1"}],
@@ -411,11 +418,14 @@ def _issue(record: dict[str, Any]) -> None:
         .not_valid_before(now)
         .not_valid_after(now + VALIDITY)
         .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name) for name in record["SubjectAlternativeNames"]]), critical=False
+            x509.SubjectAlternativeName([x509.DNSName(name) for name in record["SubjectAlternativeNames"]]),
+            critical=False,
         )
         .sign(authority_key, hashes.SHA256())
     )
-    asked = {name: record[name] for name in ("SubjectAlternativeNames", "KeyAlgorithm", "SignatureAlgorithm", "DomainName")}
+    asked = {
+        name: record[name] for name in ("SubjectAlternativeNames", "KeyAlgorithm", "SignatureAlgorithm", "DomainName")
+    }
     record.update({**_facts(made), **asked, "Issuer": "Amazon", "Status": "ISSUED", "IssuedAt": _now()})
     record["Pem"] = made.public_bytes(serialization.Encoding.PEM).decode()
     record["Chain"] = authority.public_bytes(serialization.Encoding.PEM).decode()

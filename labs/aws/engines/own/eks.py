@@ -147,8 +147,8 @@ class Eks:
     ) -> dict[str, Any]:
         name = str(params.get("name", ""))
         if not _NAME.fullmatch(name):
-            raise _invalid("The cluster name can contain only alphanumeric characters, hyphens and underscores, and must"  # noqa: E501
-                           " start with an alphanumeric character.")  # fmt: skip
+            raise _invalid("The cluster name can contain only alphanumeric characters, hyphens and underscores, and"
+                           " must start with an alphanumeric character.")  # fmt: skip
         if name in clusters:
             raise _in_use(f"Cluster already exists with name: {name}")
         version = str(params.get("version") or eks_facts.DEFAULT_VERSION)
@@ -156,7 +156,9 @@ class Eks:
             raise _invalid(f"unsupported Kubernetes version {version}")
         config = await _network(params.get("resourcesVpcConfig") or {}, neighbours)
         group = await _cluster_group(name, str(config["vpcId"]), neighbours)
-        cluster = Cluster(_cluster_record(name, version, params, {**config, "clusterSecurityGroupId": group}, neighbours))  # noqa: E501
+        cluster = Cluster(
+            _cluster_record(name, version, params, {**config, "clusterSecurityGroupId": group}, neighbours)
+        )
         clusters[name] = cluster
         return {"cluster": {**cluster.record, "status": "CREATING"}}
 
@@ -192,7 +194,7 @@ class Eks:
     async def _do_update_cluster_version(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
     ) -> dict[str, Any]:
-        """"You can only upgrade one minor version at a time"; the nodes may be at most three minors older."""
+        """ "You can only upgrade one minor version at a time"; the nodes may be at most three minors older."""
         cluster = self._cluster(clusters, params.get("name"))
         version, now = str(params.get("version", "")), str(cluster.record["version"])
         if version not in eks_facts.VERSIONS:
@@ -368,7 +370,9 @@ class Eks:
             raise _invalid(f"Nodegroup version {version} is newer than the cluster's {cluster.record['version']}")
         if _minor(version) < _minor(group["version"]):
             raise _invalid(f"Nodegroup Kubernetes version cannot be downgraded from {group['version']} to {version}")
-        group.update(version=version, releaseVersion=params.get("releaseVersion") or _release(version), modifiedAt=_now())  # noqa: E501
+        group.update(
+            version=version, releaseVersion=params.get("releaseVersion") or _release(version), modifiedAt=_now()
+        )
         if params.get("launchTemplate"):
             group["launchTemplate"] = params["launchTemplate"]
         changed = {"Version": version, "ReleaseVersion": group["releaseVersion"]}
@@ -625,7 +629,8 @@ class Eks:
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
     ) -> dict[str, Any]:
         entries = [
-            {"name": name, "arn": f"arn:aws:eks::aws:cluster-access-policy/{name}"} for name in eks_facts.ACCESS_POLICIES  # noqa: E501
+            {"name": name, "arn": f"arn:aws:eks::aws:cluster-access-policy/{name}"}
+            for name in eks_facts.ACCESS_POLICIES
         ]
         return _page(entries, params, "accessPolicies")
 
@@ -874,7 +879,9 @@ async def _subnets(identifiers: list[str], neighbours: Neighbours, what: str) ->
     except AwsError as error:
         if error.code != "InvalidSubnetID.NotFound":
             raise
-        raise _invalid(f"The subnet ID {identifiers} provided for the {what} does not exist: {error.message}") from error  # noqa: E501
+        raise _invalid(
+            f"The subnet ID {identifiers} provided for the {what} does not exist: {error.message}"
+        ) from error
     return list(answer.get("Subnets") or [])
 
 
@@ -1015,8 +1022,8 @@ async def _change_network(cluster: Cluster, given: Mapping[str, Any], neighbours
         raise _invalid("Private and public endpoint access cannot be false")
     if merged == config:
         raise _invalid("Cluster is already at the desired configuration with endpointPrivateAccess:"
-                       f" {config['endpointPrivateAccess']}, endpointPublicAccess: {config['endpointPublicAccess']}, and"  # noqa: E501
-                       " Public Endpoint Restrictions")  # fmt: skip
+                       f" {config['endpointPrivateAccess']}, endpointPublicAccess: {config['endpointPublicAccess']},"
+                       " and Public Endpoint Restrictions")  # fmt: skip
     if given.get("subnetIds") or given.get("securityGroupIds"):
         await _network(merged, neighbours)
     cluster.record["resourcesVpcConfig"] = merged
@@ -1039,7 +1046,7 @@ def _change_logging(cluster: Cluster, given: Mapping[str, Any]) -> dict[str, Any
 
 
 def _change_access(cluster: Cluster, given: Mapping[str, Any]) -> dict[str, Any]:
-    """"You can't change from API … back" ("Change authentication mode to use access entries")."""
+    """ "You can't change from API … back" ("Change authentication mode to use access entries")."""
     order = ("CONFIG_MAP", "API_AND_CONFIG_MAP", "API")
     now, wanted = cluster.record["accessConfig"]["authenticationMode"], str(given.get("authenticationMode"))
     if wanted not in order:

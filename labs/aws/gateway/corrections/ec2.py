@@ -55,7 +55,7 @@ _BY_ID = {
 
 
 async def _every_call(exchange: Exchange, params: Params) -> None:
-    """"Checks whether you have the required permissions for the action, without actually making the request" (DryRun):
+    """ "Checks whether you have the required permissions for the action, without actually making the request" (DryRun):
     the caller is authorised by now."""
     if params.get("DryRun"):
         raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)

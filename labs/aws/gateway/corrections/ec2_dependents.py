@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 async def listed(exchange: Exchange, operation: str, member: str, service: str = "ec2", **filters: str) -> list[Any]:
     """What a Describe… call finds with these filters (``vpc_id`` is ``vpc-id``, ``tag__x`` is ``tag:x``)."""
-    wanted = [
-        {"Name": name.replace("__", ".").replace("_", "-"), "Values": [value]} for name, value in filters.items()
-    ]
+    wanted = [{"Name": name.replace("__", ".").replace("_", "-"), "Values": [value]} for name, value in filters.items()]
     parameter = "Filter" if operation == "DescribeNatGateways" else "Filters"
     answer = await found(exchange, operation, service, **({parameter: wanted} if wanted else {}))
     return list((answer or {}).get(member) or [])
@@ -185,9 +183,7 @@ async def _delete_interface(exchange: Exchange, params: Params) -> None:
     answer = await found(exchange, "DescribeNetworkInterfaces", NetworkInterfaceIds=[interface])
     for entry in (answer or {}).get("NetworkInterfaces") or []:
         if (entry.get("Attachment") or {}).get("InstanceId"):
-            raise AwsError(
-                "InvalidParameterValue", f"Network interface '{interface}' is currently in use.", 400
-            )
+            raise AwsError("InvalidParameterValue", f"Network interface '{interface}' is currently in use.", 400)
 
 
 DEPENDENTS: dict[str, Before] = {

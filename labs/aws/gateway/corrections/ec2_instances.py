@@ -42,9 +42,7 @@ async def _launch(exchange: Exchange, params: Params) -> None:
     elif not params.get("LaunchTemplate"):
         raise AwsError("MissingParameter", "The request must contain the parameter ImageId", 400)
     if int(params.get("MinCount", 1)) > int(params.get("MaxCount", 1)):
-        raise AwsError(
-            "InvalidParameterValue", "Value of 'minCount' must be less than or equal to 'maxCount'.", 400
-        )
+        raise AwsError("InvalidParameterValue", "Value of 'minCount' must be less than or equal to 'maxCount'.", 400)
     if params.get("SubnetId"):
         await ask(exchange, "DescribeSubnets", SubnetIds=[params["SubnetId"]])
     groups = params.get("SecurityGroupIds") or []
@@ -170,9 +168,7 @@ def _metadata_options(options: Params) -> None:
         )
     for name, allowed in (("HttpTokens", ("optional", "required")), ("HttpEndpoint", ("enabled", "disabled"))):
         if options.get(name) not in (None, *allowed):
-            raise AwsError(
-                "InvalidParameterValue", f"Value ({options[name]}) for parameter {name} is invalid.", 400
-            )
+            raise AwsError("InvalidParameterValue", f"Value ({options[name]}) for parameter {name} is invalid.", 400)
 
 
 async def _modify_metadata(exchange: Exchange, params: Params) -> Params:
@@ -217,7 +213,7 @@ async def _state(exchange: Exchange, params: Params) -> None:
 
 
 async def _modify_instance(exchange: Exchange, params: Params) -> None:
-    """"To modify some attributes, the instance must be stopped" (ModifyInstanceAttribute)."""
+    """ "To modify some attributes, the instance must be stopped" (ModifyInstanceAttribute)."""
     changes = params.get("InstanceType") or params.get("UserData")
     if not changes and params.get("Attribute") not in ("instanceType", "userData"):
         return
@@ -232,7 +228,7 @@ async def _modify_instance(exchange: Exchange, params: Params) -> None:
 
 
 async def _template_version(exchange: Exchange, params: Params) -> Params | None:
-    """"The new version inherits the same launch parameters as the source version" (CreateLaunchTemplateVersion)."""
+    """ "The new version inherits the same launch parameters as the source version" (CreateLaunchTemplateVersion)."""
     source = params.get("SourceVersion")
     if not source:
         return None

@@ -25,9 +25,7 @@ async def _attach_gateway(exchange: Exchange, params: Params) -> None:
         raise AwsError("Resource.AlreadyAssociated", message, 400)
     await ask(exchange, "DescribeVpcs", VpcIds=[vpc])
     if await listed(exchange, "DescribeInternetGateways", "InternetGateways", attachment__vpc_id=vpc):
-        raise AwsError(
-            "InvalidParameterValue", f"Network {vpc} already has an internet gateway attached", 400
-        )
+        raise AwsError("InvalidParameterValue", f"Network {vpc} already has an internet gateway attached", 400)
 
 
 async def _create_nat(exchange: Exchange, params: Params) -> None:
@@ -92,9 +90,7 @@ async def _release(exchange: Exchange, params: Params) -> None:
     address = answer["Addresses"][0]
     held = address.get("InstanceId") or address.get("NetworkInterfaceId")
     if held or await _nat_of(exchange, str(allocation)):
-        raise AwsError(
-            "InvalidIPAddress.InUse", f"Address {address.get('PublicIp')} is in use.", 400
-        )
+        raise AwsError("InvalidIPAddress.InUse", f"Address {address.get('PublicIp')} is in use.", 400)
 
 
 async def _disassociate_address(exchange: Exchange, params: Params) -> None:
@@ -119,8 +115,9 @@ async def _create_group(exchange: Exchange, params: Params) -> None:
         raise AwsError("InvalidParameterValue", "Cannot use reserved security group name: default", 400)
     if name.startswith("sg-"):
         raise AwsError(
-            "InvalidParameterValue", "Invalid value '" + name + "' for groupName. Group names may not begin with"
-            " 'sg-'.", 400
+            "InvalidParameterValue",
+            "Invalid value '" + name + "' for groupName. Group names may not begin with 'sg-'.",
+            400,
         )
 
 

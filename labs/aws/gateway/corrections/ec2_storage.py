@@ -83,8 +83,9 @@ async def _attach(exchange: Exchange, params: Params) -> None:
     used = [mapping.get("DeviceName") for mapping in instance.get("BlockDeviceMappings") or []]
     if params.get("Device") in used:
         raise AwsError(
-            "InvalidParameterValue", f"Invalid value '{params['Device']}' for unixDevice. Attachment point"
-            f" {params['Device']} is already in use", 400
+            "InvalidParameterValue",
+            f"Invalid value '{params['Device']}' for unixDevice. Attachment point {params['Device']} is already in use",
+            400,
         )
 
 
@@ -120,9 +121,7 @@ async def _modify_volume(exchange: Exchange, params: Params) -> None:
     size = params.get("Size")
     _size(str(params.get("VolumeType") or volume.get("VolumeType")), size)
     if size is not None and int(size) < int(volume["Size"]):
-        raise AwsError(
-            "InvalidParameterValue", "New size cannot be smaller than existing size", 400
-        )
+        raise AwsError("InvalidParameterValue", "New size cannot be smaller than existing size", 400)
 
 
 async def _delete_snapshot(exchange: Exchange, params: Params) -> None:

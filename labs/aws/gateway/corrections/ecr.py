@@ -1,7 +1,7 @@
 """Amazon ECR: names, images that exist already, lifecycle rules and their preview, scans, the registry's password.
 
-Source: Amazon ECR API Reference; Amazon ECR User Guide ("Lifecycle policy parameters", "Basic scanning").  No scanner runs
-in the lab: a scan of an image completes and finds nothing, and says so.
+Source: Amazon ECR API Reference; Amazon ECR User Guide ("Lifecycle policy parameters", "Basic scanning").  No scanner
+runs in the lab: a scan of an image completes and finds nothing, and says so.
 """
 
 from __future__ import annotations
@@ -57,11 +57,13 @@ async def _put_image(exchange: Exchange, params: Params) -> None:
     try:
         json.loads(manifest)
     except ValueError as error:
-        raise _invalid("Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'") from error
+        raise _invalid(
+            "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
+        ) from error
     digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
     if params.get("imageDigest") not in (None, digest):
-        raise AwsError("ImageDigestDoesNotMatchException", "The specified image digest does not match the digest that Amazon"
-                       " ECR calculated for the image.", 400)  # fmt: skip
+        raise AwsError("ImageDigestDoesNotMatchException", "The specified image digest does not match the digest that"
+                       " Amazon ECR calculated for the image.", 400)  # fmt: skip
     name, tag = params.get("repositoryName", ""), params.get("imageTag")
     images = await _images(exchange, params)
     where = f"in the repository with name '{name}' in registry with id '{exchange.account}'"
@@ -69,14 +71,17 @@ async def _put_image(exchange: Exchange, params: Params) -> None:
         same, tagged = image["imageDigest"] == digest, tag in (image.get("imageTags") or [])
         if same and (tag is None or tagged):
             raise AwsError(
-                "ImageAlreadyExistsException", f"Image with digest '{digest}' and tag '{tag}' already exists {where}", 400
+                "ImageAlreadyExistsException",
+                f"Image with digest '{digest}' and tag '{tag}' already exists {where}",
+                400,
             )
         if tagged and not same:
             described = await ask(exchange, "DescribeRepositories", repositoryNames=[name])
             if described["repositories"][0].get("imageTagMutability") == "IMMUTABLE":
                 raise AwsError(
                     "ImageTagAlreadyExistsException",
-                    f"The image tag '{tag}' already exists {where} and cannot be overwritten because the tag is immutable.",
+                    f"The image tag '{tag}' already exists {where} and cannot be overwritten because the tag"
+                    " is immutable.",
                     400,
                 )
 
@@ -109,13 +114,20 @@ def _rules(text: str) -> list[dict[str, Any]]:
 
     :raises AwsError: InvalidParameterException
     """
-    wrong = "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: 'Lifecycle policy validation failure: "
+    wrong = (
+        "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint:"
+        " 'Lifecycle policy validation failure: "
+    )
     try:
         rules = json.loads(text)["rules"]
     except (ValueError, KeyError, TypeError) as error:
         raise _invalid(wrong + "string is not a valid lifecycle policy'") from error
     priorities = [rule.get("rulePriority") for rule in rules]
-    if not rules or not all(isinstance(p, int) and p > 0 for p in priorities) or len(set(priorities)) != len(priorities):
+    if (
+        not rules
+        or not all(isinstance(p, int) and p > 0 for p in priorities)
+        or len(set(priorities)) != len(priorities)
+    ):
         raise _invalid(wrong + "rulePriority must be a positive integer, different in each rule'")
     for rule in rules:
         selection = rule.get("selection") or {}
@@ -143,7 +155,9 @@ async def _start_preview(exchange: Exchange, params: Params) -> Params:
     """Which images the rules would expire: each image by the first rule that selects it."""
     text = params.get("lifecyclePolicyText")
     if not text:
-        text = (await ask(exchange, "GetLifecyclePolicy", repositoryName=params["repositoryName"]))["lifecyclePolicyText"]
+        text = (await ask(exchange, "GetLifecyclePolicy", repositoryName=params["repositoryName"]))[
+            "lifecyclePolicyText"
+        ]
     left = sorted(await _images(exchange, params), key=lambda image: _pushed(image), reverse=True)
     results = []
     for rule in _rules(str(text)):

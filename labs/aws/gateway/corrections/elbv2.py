@@ -19,7 +19,7 @@ _NAME = re.compile(r"(?!-)(?!internal-)[A-Za-z0-9-]{1,32}(?<!-)")
 
 
 def _named(name: str, what: str) -> None:
-    """"… maximum of 32 characters, can contain only alphanumeric characters and hyphens, must not begin or end with a
+    """ "… maximum of 32 characters, can contain only alphanumeric characters and hyphens, must not begin or end with a
     hyphen"."""
     if len(name) > 32:
         raise AwsError("ValidationError", f"The {what} name '{name}' cannot be longer than '32' characters", 400)
@@ -85,8 +85,9 @@ async def _zones(exchange: Exchange, subnets: list[str]) -> set[str]:
     zones = [subnet["AvailabilityZone"] for subnet in answer["Subnets"]]
     if len(set(zones)) != len(zones):
         raise AwsError(
-            "InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same"
-            " Availability Zone", 400
+            "InvalidConfigurationRequest",
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
+            400,
         )
     return set(zones)
 
@@ -266,9 +267,7 @@ async def _actions(exchange: Exchange, actions: list[dict[str, Any]]) -> None:
 async def _certificates(exchange: Exchange, params: Params, protocol: str) -> None:
     certificates = [str(entry.get("CertificateArn")) for entry in params.get("Certificates") or []]
     if protocol in ("HTTPS", "TLS") and not certificates:
-        raise AwsError(
-            "ValidationError", f"A certificate must be specified for {protocol} listeners", 400
-        )
+        raise AwsError("ValidationError", f"A certificate must be specified for {protocol} listeners", 400)
     for arn in certificates:
         service, operation, name = (
             ("acm", "DescribeCertificate", {"CertificateArn": arn})

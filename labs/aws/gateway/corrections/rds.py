@@ -55,19 +55,20 @@ async def _create(exchange: Exchange, params: Params) -> None:
     if not _IDENTIFIER.fullmatch(name):
         raise _invalid(
             "The parameter DBInstanceIdentifier is not a valid identifier. Identifiers must begin with a letter; must"
-            " contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive"
-            " hyphens."
+            " contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two"
+            " consecutive hyphens."
         )
     engine = str(params.get("Engine", ""))
     if engine not in _ENGINES:
         raise _invalid("Invalid DB engine")
     password = params.get("MasterUserPassword")
     if password is not None and not 8 <= len(str(password)) <= 128:
-        raise _invalid("The parameter MasterUserPassword is not a valid password because it is shorter than 8 characters."
+        raise _invalid("The parameter MasterUserPassword is not a valid password because it is shorter than 8"
+                       " characters."
                        if len(str(password)) < 8 else "The parameter MasterUserPassword is too long.")  # fmt: skip
     if password is not None and re.search(r'[/@" ]', str(password)):
-        raise _invalid("The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides"
-                       " '/', '@', '\"', ' ' may be used.")  # fmt: skip
+        raise _invalid("The parameter MasterUserPassword is not a valid password. Only printable ASCII characters"
+                       " besides '/', '@', '\"', ' ' may be used.")  # fmt: skip
     _retention(params)
     cluster = bool(params.get("DBClusterIdentifier"))
     if not cluster and not params.get("AllocatedStorage") and not engine.startswith("aurora"):
@@ -130,7 +131,7 @@ def _failover_key(exchange: Exchange, name: str) -> tuple[str, ...]:
 
 
 async def _reboot(exchange: Exchange, params: Params) -> None:
-    """"When you force a failover … RDS switches to the standby" (RebootDBInstance)."""
+    """ "When you force a failover … RDS switches to the standby" (RebootDBInstance)."""
     if not params.get("ForceFailover"):
         return
     instance = await _instance(exchange, params.get("DBInstanceIdentifier"))
@@ -241,7 +242,7 @@ async def _create_subnet_group(exchange: Exchange, params: Params) -> None:
 
 
 async def _covering(exchange: Exchange, params: Params) -> None:
-    """"DB subnet groups must contain at least one subnet in at least two Availability Zones"."""
+    """ "DB subnet groups must contain at least one subnet in at least two Availability Zones"."""
     subnets = list(params.get("SubnetIds") or [])
     answer = await found(exchange, "DescribeSubnets", "ec2", SubnetIds=subnets)
     if answer is None or not subnets:
@@ -317,8 +318,9 @@ async def _delete_cluster(exchange: Exchange, params: Params) -> None:
     answer = await ask(exchange, "DescribeDBClusters", DBClusterIdentifier=params.get("DBClusterIdentifier"))
     if answer["DBClusters"][0].get("DBClusterMembers"):
         raise AwsError(
-            "InvalidDBClusterStateFault", "Cluster cannot be deleted, it still contains DB instances in non-deleting"
-            " state.", 400
+            "InvalidDBClusterStateFault",
+            "Cluster cannot be deleted, it still contains DB instances in non-deleting state.",
+            400,
         )
     if not params.get("SkipFinalSnapshot") and not params.get("FinalDBSnapshotIdentifier"):
         raise _combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
@@ -339,7 +341,9 @@ async def _engine_versions(exchange: Exchange, params: Params) -> Params:
                 {
                     "Engine": engine,
                     "EngineVersion": version,
-                    "DBParameterGroupFamily": family if "mysql" in engine or "postgres" in engine else engine + version[:4],
+                    "DBParameterGroupFamily": family
+                    if "mysql" in engine or "postgres" in engine
+                    else engine + version[:4],
                     "DBEngineDescription": engine,
                     "DBEngineVersionDescription": f"{engine} {version}",
                     "ValidUpgradeTarget": [

@@ -48,7 +48,7 @@ async def _every_record(exchange: Exchange, zone: str) -> list[Record]:
 
 
 async def _change(exchange: Exchange, params: Params) -> None:
-    """"If any of the changes fails, none is made" (ChangeResourceRecordSets)."""
+    """ "If any of the changes fails, none is made" (ChangeResourceRecordSets)."""
     zone_id = str(params.get("HostedZoneId", "")).rpartition("/")[2]
     zone = (await ask(exchange, "GetHostedZone", Id=zone_id))["HostedZone"]
     apex = _name(zone["Name"])
@@ -78,7 +78,9 @@ def _problem(action: str, record: Record, records: dict[tuple[str, str, str], Re
         if existing is None:
             return f"Tried to delete resource record set [{about}] but it was not found"
         if not _same(existing, record):
-            return f"Tried to delete resource record set [{about}] but the values provided do not match the current values"
+            return (
+                f"Tried to delete resource record set [{about}] but the values provided do not match the current values"
+            )
         return f"A HostedZone must contain exactly one {kind} record" if name == apex and kind in ("SOA", "NS") else ""
     if action == "CREATE" and existing is not None:
         return f"Tried to create resource record set [{about}] but it already exists"
@@ -155,7 +157,9 @@ async def _create_zone(exchange: Exchange, params: Params) -> None:
     for zone in answer.get("HostedZones") or []:
         if zone.get("CallerReference") == params.get("CallerReference"):
             raise AwsError(
-                "HostedZoneAlreadyExists", "A hosted zone has already been created with the specified caller reference.", 409
+                "HostedZoneAlreadyExists",
+                "A hosted zone has already been created with the specified caller reference.",
+                409,
             )
     if not re.fullmatch(r"[a-z0-9_.*\\-]+", str(params.get("Name", "")).lower()):
         raise AwsError("InvalidDomainName", f"{params.get('Name')} is not a valid domain name", 400)
@@ -201,8 +205,8 @@ async def _disassociate(exchange: Exchange, params: Params) -> None:
     if vpc not in linked:
         raise AwsError("VPCAssociationNotFound", "The specified VPC and hosted zone are not currently associated.", 404)
     if len(linked) == 1:
-        raise AwsError("LastVPCAssociation", "The VPC that you're trying to disassociate from the private hosted zone is"
-                       " the last VPC that is associated with the hosted zone.", 400)  # fmt: skip
+        raise AwsError("LastVPCAssociation", "The VPC that you're trying to disassociate from the private hosted zone"
+                       " is the last VPC that is associated with the hosted zone.", 400)  # fmt: skip
 
 
 async def _count(exchange: Exchange, params: Params) -> Params:
@@ -242,8 +246,8 @@ async def _create_check(exchange: Exchange, params: Params) -> Params | None:
             continue
         given = params.get("HealthCheckConfig") or {}
         if any(str(check["HealthCheckConfig"].get(name)) != str(value) for name, value in given.items()):
-            raise AwsError("HealthCheckAlreadyExists", "A health check with the specified caller reference already exists"
-                           " with other settings.", 409)  # fmt: skip
+            raise AwsError("HealthCheckAlreadyExists", "A health check with the specified caller reference already"
+                           " exists with other settings.", 409)  # fmt: skip
         return {"HealthCheck": check, "Location": f"https://route53.amazonaws.com/2013-04-01/healthcheck/{check['Id']}"}
     return None
 
@@ -306,4 +310,3 @@ CORRECTIONS = Corrections(
         "GetHealthCheckCount": _check_count,
     },
 )
-
