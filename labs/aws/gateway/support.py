@@ -102,7 +102,7 @@ def _answers(client: Any, service: str, operation: str) -> bool:
     try:
         client._make_api_call(operation, _least(model.input_shape) if model.input_shape else {})
     except ClientError as error:
-        return not any(text in error.response["Error"].get("Message", "") for text in _REFUSALS)
+        return not any(text in (error.response["Error"].get("Message") or "") for text in _REFUSALS)
     except BotoCoreError:
         return True  # an answer that botocore cannot read, or a call that waits: the operation is there
     return True
