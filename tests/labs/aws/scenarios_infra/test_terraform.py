@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-SERVICES = ("acm", "autoscaling", "cloudwatch", "ec2", "ecr", "eks", "elbv2", "iam", "kms", "logs", "rds", "route53", "s3", "sts")
+SERVICES = (
+    "acm", "autoscaling", "cloudwatch", "ec2", "ecr", "eks", "elbv2", "iam", "kms", "logs", "rds", "route53", "s3", "sts"
+)  # fmt: skip
 CONFIGURATION = """
 terraform {
   required_providers {
@@ -276,7 +278,8 @@ def test_apply_plan_and_destroy(cloud: Any, terraform: Terraform) -> None:
     outputs = json.loads(terraform("output", "-json").stdout)
     assert outputs["cluster"]["value"] == cloud.arn("eks", "cluster/main")
     assert cloud.eks.describe_cluster(name="main")["cluster"]["version"] == "1.34"
-    (reservation,) = cloud.ec2.describe_instances(Filters=[{"Name": "tag:course", "Values": ["mastery"]}])["Reservations"]
+    ours = [{"Name": "tag:course", "Values": ["mastery"]}]
+    (reservation,) = cloud.ec2.describe_instances(Filters=ours)["Reservations"]
     assert reservation["Instances"][0]["MetadataOptions"]["HttpTokens"] == "required"
     plan = terraform("plan", "-detailed-exitcode", "-input=false", expected=(0, 2))
     assert plan.returncode == 0, plan.stdout
