@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 SERVICES = (
-    "acm", "autoscaling", "cloudwatch", "ec2", "ecr", "eks", "elbv2", "iam", "kms", "logs", "rds", "route53", "s3", "sts"
+    "acm", "autoscaling", "cloudwatch", "ec2", "ecr", "eks", "elbv2", "iam", "kms", "logs", "rds", "route53", "s3",
+    "sts",
 )  # fmt: skip
 CONFIGURATION = """
 terraform {
