@@ -31,6 +31,13 @@ EXISTS = frozenset(
 
 
 @lru_cache(maxsize=32)
+def subnets(aws: AwsAccount) -> list[str]:
+    """Two subnets of the account's default VPC, in two zones, for what wants to be placed."""
+    default = [{"Name": "default-for-az", "Values": ["true"]}]
+    found = administrator(aws, "ec2").describe_subnets(Filters=default)["Subnets"]
+    return sorted(subnet["SubnetId"] for subnet in sorted(found, key=lambda subnet: subnet["AvailabilityZone"])[:2])
+
+
 def administrator(aws: AwsAccount, service: str) -> Any:
     """The account's own client of a service, kept: making one costs more than a dozen calls."""
     return aws.client(service)

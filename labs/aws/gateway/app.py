@@ -343,7 +343,12 @@ class Gateway:
             provider = _copy_between_accounts
         if exchange.refused and multidelete.all_refused(call.params, exchange.refused):
             provider = _nothing_deleted
-        result = await provider(exchange) if provider else await corrections.prepare(exchange)
+        # EC2's providers add to what an engine answers, so that its corrections hold around them.
+        result = None if provider and call.service != "ec2" else await corrections.prepare(exchange)
+        if provider and result is None:
+            result = await provider(exchange)
+            if call.service == "ec2" and corrections.corrects(exchange):
+                result = await corrections.finish(exchange, result) or result
         if result is not None:
             exchange.result = result
             self.policies.forget(call.service, call.operation, exchange.account)
@@ -810,7 +815,6 @@ PROVIDERS: dict[tuple[str, str], Provider] = {
     ("organizations", "*"): _organizations,
     ("cloudtrail", "LookupEvents"): _lookup_events,
     ("ec2", "RunInstances"): instances.run_instances,
-    ("ec2", "DescribeInstances"): instances.describe_instances,
     ("ec2", "ModifyInstanceMetadataOptions"): instances.modify,
     ("eks", "CreatePodIdentityAssociation"): pod_identity.create,
     ("eks", "UpdatePodIdentityAssociation"): pod_identity.update,

@@ -1,9 +1,9 @@
 """EC2's instance metadata options, and what an instance may know about itself.
 
 The options are kept here because no engine keeps them: RunInstances (also through a launch template) sets them,
-ModifyInstanceMetadataOptions changes them, DescribeInstances shows them.  Left out: account-wide defaults
-(ModifyInstanceMetadataDefaults), ``imds-support`` of an image; options are forgotten when the gateway restarts, as are
-the default engine's instances.
+ModifyInstanceMetadataOptions changes them, and the corrections of EC2 show them on DescribeInstances.  Left out:
+account-wide defaults (ModifyInstanceMetadataDefaults), ``imds-support`` of an image; options are forgotten when the
+gateway restarts, as are the default engine's instances.
 
 Pages: "ModifyInstanceMetadataOptions", "InstanceMetadataOptionsRequest" (EC2 API Reference), "Configure the Instance
 Metadata Service options", "Use IMDS credentials … condition keys" (EC2 User Guide), "Actions, resources, and condition
@@ -97,15 +97,6 @@ async def run_instances(exchange: Exchange) -> dict[str, Any]:
     for instance in result.get("Instances", ()):
         instance["MetadataOptions"] = kept.set(instance["InstanceId"], options)
         kept.user_data[instance["InstanceId"]] = user_data
-    return _bare(result)
-
-
-async def describe_instances(exchange: Exchange) -> dict[str, Any]:
-    """DescribeInstances with each instance's options."""
-    result = await exchange.engine("ec2", "DescribeInstances", **_params(exchange))
-    for reservation in result.get("Reservations", ()):
-        for instance in reservation.get("Instances", ()):
-            instance["MetadataOptions"] = exchange.gateway.metadata_options.of(instance["InstanceId"])
     return _bare(result)
 
 

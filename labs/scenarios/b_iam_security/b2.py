@@ -24,7 +24,15 @@ from labs.errors import PermanentError
 from labs.scenarios.b_iam_security.cases import allow, document, operator_arn
 from labs.scenarios.b_iam_security.pods import run_pod
 from labs.scenarios.base import Fault, Lab, Values, digest, pick
-from labs.scenarios.creation import access_key, administrator, ensure_bucket, ensure_role, ensure_user, role_session
+from labs.scenarios.creation import (
+    access_key,
+    administrator,
+    ensure_bucket,
+    ensure_role,
+    ensure_user,
+    role_session,
+    subnets,
+)
 from labs.scenarios.outcome import attempt
 from labs.scenarios.removal import already_gone, remove_buckets, remove_identities
 
@@ -336,7 +344,7 @@ def _cluster(aws: AwsAccount, values: Values) -> None:
     eks = administrator(aws, "eks")
     if values["cluster"] not in eks.list_clusters()["clusters"]:
         role = f"arn:aws:iam::{aws.account}:role/{values['node_role']}"
-        eks.create_cluster(name=values["cluster"], roleArn=role, resourcesVpcConfig={"subnetIds": ["subnet-1"]})
+        eks.create_cluster(name=values["cluster"], roleArn=role, resourcesVpcConfig={"subnetIds": subnets(aws)})
     associate(aws, values)
 
 

@@ -25,7 +25,7 @@ from labs.errors import PermanentError, TemporaryError
 from labs.jail import Result
 from labs.scenarios.b_iam_security.cases import document
 from labs.scenarios.base import digest
-from labs.scenarios.creation import EXISTS, administrator, ensure_role
+from labs.scenarios.creation import EXISTS, administrator, ensure_role, subnets
 from labs.scenarios.removal import already_gone
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def ensure_cluster(aws: AwsAccount, name: str) -> None:
     ensure_role(aws, name, document(trusting))
     wanted = {"name": name, "roleArn": f"arn:aws:iam::{aws.account}:role/{name}"}
     try:
-        administrator(aws, "eks").create_cluster(**wanted, resourcesVpcConfig={"subnetIds": ["subnet-1", "subnet-2"]})
+        administrator(aws, "eks").create_cluster(**wanted, resourcesVpcConfig={"subnetIds": subnets(aws)})
     except ClientError as error:
         if error.response["Error"]["Code"] not in EXISTS | {"ResourceInUseException"}:
             raise

@@ -132,7 +132,10 @@ async def _from_template(exchange: Exchange, params: Params, launched: list[dict
 
 async def _described(exchange: Exchange, params: Params, result: Params) -> Params:
     reservations = result.get("Reservations") or []
-    await _complete(exchange, [instance for entry in reservations for instance in entry.get("Instances") or []])
+    listed = [instance for entry in reservations for instance in entry.get("Instances") or []]
+    for instance in listed:  # kept by labs.aws.providers.instances
+        instance["MetadataOptions"] = exchange.gateway.metadata_options.of(instance["InstanceId"])
+    await _complete(exchange, listed)
     return result
 
 
@@ -169,20 +172,6 @@ def _metadata_options(options: Params) -> None:
     for name, allowed in (("HttpTokens", ("optional", "required")), ("HttpEndpoint", ("enabled", "disabled"))):
         if options.get(name) not in (None, *allowed):
             raise AwsError("InvalidParameterValue", f"Value ({options[name]}) for parameter {name} is invalid.", 400)
-
-
-async def _modify_metadata(exchange: Exchange, params: Params) -> Params:
-    """What is not given stays as it is."""
-    _metadata_options(params)
-    (instance,) = await instances(exchange, [str(params.get("InstanceId", ""))])
-    now = {name: value for name, value in (instance.get("MetadataOptions") or {}).items() if name != "State" and value}
-    given = {name: value for name, value in params.items() if name not in ("DryRun",)}
-    result = await ask(exchange, "ModifyInstanceMetadataOptions", **{**now, **given})
-    result.pop("ResponseMetadata", None)
-    shell = {"InstanceId": "", "MetadataOptions": result.get("InstanceMetadataOptions") or {}}
-    await _complete(exchange, [shell])
-    shell["MetadataOptions"]["State"] = "pending"
-    return {"InstanceId": params["InstanceId"], "InstanceMetadataOptions": shell["MetadataOptions"]}
 
 
 async def _terminate(exchange: Exchange, params: Params) -> None:
@@ -334,7 +323,6 @@ BEFORE: dict[str, Before] = {
 }
 INSTEAD: dict[str, Instead] = {
     "RunInstances": _once,
-    "ModifyInstanceMetadataOptions": _modify_metadata,
     "CreateLaunchTemplateVersion": _template_version,
     "CancelSpotInstanceRequests": _cancel_spot,
 }

@@ -19,6 +19,7 @@ from labs.aws.issuer import POD_IDENTITY_AUDIENCE, ClusterIssuer
 from labs.aws.metadata import InstanceMetadata
 from labs.aws.pod_agent import PodIdentityAgent
 from labs.aws.serving import Serving
+from labs.scenarios.creation import subnets
 
 ALLOW_S3 = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 
@@ -291,7 +292,7 @@ class Cluster:
         self.name, self.arn = "shop", f"arn:aws:eks:us-east-1:{account.account}:cluster/shop"
         cluster_role = role(account, "cluster", trust("eks.amazonaws.com", "sts:AssumeRole"))
         self.eks.create_cluster(
-            name=self.name, roleArn=cluster_role, resourcesVpcConfig={"subnetIds": ["subnet-1", "subnet-2"]}
+            name=self.name, roleArn=cluster_role, resourcesVpcConfig={"subnetIds": subnets(account)}
         )
         self.issuer = ClusterIssuer("A" * 32).start()
         self.issuer.announce(account.endpoint, account.account, self.name)
