@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from labs.aws.gateway.calls import AwsError
 from labs.aws.gateway.corrections import After, Before, Instead, Params, ask, found
 from labs.aws.gateway.corrections.ec2_dependents import listed
+from labs.aws.gateway.rewriting import FULL_ENDPOINT_POLICY
 
 if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
@@ -232,6 +233,8 @@ async def _endpoints(exchange: Exchange, params: Params, result: Params) -> Para
         entry.setdefault("State", "available")
         entry["PrivateDnsEnabled"] = bool(made.get("PrivateDnsEnabled", kind == "Interface"))
         entry.setdefault("OwnerId", exchange.account)
+        kept = exchange.gateway.ownership.endpoint_policy(entry["VpcEndpointId"])
+        entry["PolicyDocument"] = kept or FULL_ENDPOINT_POLICY
         if kind == "Interface":
             await _interface_members(exchange, entry, made)
     if "VpcEndpoints" in result:

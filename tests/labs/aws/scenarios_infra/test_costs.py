@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 from typing import Any
 
 
@@ -60,20 +58,6 @@ def test_budget_permissions(cloud: Any, refused: Any) -> None:
     refused("AccessDeniedException", user.budgets.delete_budget, AccountId=cloud.number, BudgetName="one")
 
 
-def test_cost_and_usage_shape(cloud: Any, refused: Any) -> None:
-    today = datetime.date.today()
-    start = (today.replace(day=1) - datetime.timedelta(days=1)).replace(day=1)
-    period = {"Start": start.isoformat(), "End": today.replace(day=1).isoformat()}
-    answer = cloud.ce.get_cost_and_usage(
-        TimePeriod=period, Granularity="MONTHLY", Metrics=["UnblendedCost"],
-        GroupBy=[{"Type": "DIMENSION", "Key": "SERVICE"}],
-    )
-    assert [r["TimePeriod"] for r in answer["ResultsByTime"]] == [period]
-    backwards = {"Start": period["End"], "End": period["Start"]}
-    refused("ValidationException", cloud.ce.get_cost_and_usage, TimePeriod=backwards, Granularity="MONTHLY",
-            Metrics=["UnblendedCost"])
-
-
 def test_cost_categories(cloud: Any, refused: Any) -> None:
     ce = cloud.ce
     rule = {"Value": "shop", "Rule": {"Tags": {"Key": "team", "Values": ["shop"]}}}
@@ -83,31 +67,3 @@ def test_cost_categories(cloud: Any, refused: Any) -> None:
     assert ce.describe_cost_category_definition(CostCategoryArn=arn)["CostCategory"]["Rules"] == [rule]
     ce.delete_cost_category_definition(CostCategoryArn=arn)
     refused("ResourceNotFoundException", ce.describe_cost_category_definition, CostCategoryArn=arn)
-
-
-def test_cost_allocation_tags_are_activated(cloud: Any) -> None:
-    ce = cloud.ce
-    ce.update_cost_allocation_tags_status(CostAllocationTagsStatus=[{"TagKey": "team", "Status": "Active"}])
-    tags = {t["TagKey"]: t["Status"] for t in ce.list_cost_allocation_tags()["CostAllocationTags"]}
-    assert tags["team"] == "Active"
-
-
-def test_price_of_an_instance(cloud: Any, refused: Any) -> None:
-    pricing = cloud.pricing
-    codes = {service["ServiceCode"] for service in pricing.describe_services()["Services"]}
-    assert {"AmazonEC2", "AmazonS3", "AmazonRDS"} <= codes
-    match = lambda field, value: {"Type": "TERM_MATCH", "Field": field, "Value": value}  # noqa: E731
-    products = pricing.get_products(
-        ServiceCode="AmazonEC2",
-        Filters=[match("instanceType", "m5.large"), match("regionCode", "us-east-1"),
-                 match("operatingSystem", "Linux"), match("tenancy", "Shared")],
-    )["PriceList"]
-    (product,) = [json.loads(item) for item in products]
-    assert product["product"]["attributes"]["vcpu"] == "2"
-    (term,) = product["terms"]["OnDemand"].values()
-    (dimension,) = term["priceDimensions"].values()
-    assert dimension["unit"] == "Hrs"
-    assert float(dimension["pricePerUnit"]["USD"]) > 0
-    values = pricing.get_attribute_values(ServiceCode="AmazonEC2", AttributeName="instanceType")["AttributeValues"]
-    assert "m5.large" in {value["Value"] for value in values}
-    refused("InvalidParameterException", pricing.get_products, ServiceCode="AmazonNothing")

@@ -59,24 +59,6 @@ def test_instance_life(cloud: Any, refused: Any, quick: Any) -> None:
     ec2.delete_subnet(SubnetId=subnet)
 
 
-def test_launch_errors(cloud: Any, refused: Any) -> None:
-    _, (subnet, _) = cloud.network()
-    image = cloud.image()
-    run = cloud.ec2.run_instances
-    good = {"ImageId": image, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, "SubnetId": subnet}
-    refused("InvalidAMIID.NotFound", run, **{**good, "ImageId": "ami-00000000000000000"})
-    refused("InvalidAMIID.Malformed", run, **{**good, "ImageId": "image"})
-    refused("InvalidSubnetID.NotFound", run, **{**good, "SubnetId": "subnet-0123456789abcdef0"})
-    refused("InvalidGroup.NotFound", run, **good, SecurityGroupIds=["sg-0123456789abcdef0"])
-    refused("InvalidKeyPair.NotFound", run, **good, KeyName="nobody")
-    refused("InvalidParameterValue", run, **{**good, "InstanceType": "t3.enormous"})
-    refused(("InvalidParameterValue", "InvalidParameterCombination"), run, **{**good, "MinCount": 3})
-    refused("InvalidInstanceID.NotFound", cloud.ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
-    refused("InvalidInstanceID.Malformed", cloud.ec2.describe_instances, InstanceIds=["instance"])
-    refused("InvalidInstanceID.NotFound", cloud.ec2.terminate_instances, InstanceIds=["i-0123456789abcdef0"])
-    refused("InvalidInstanceID.NotFound", cloud.ec2.stop_instances, InstanceIds=["i-0123456789abcdef0"])
-
-
 def test_termination_protection(cloud: Any, refused: Any) -> None:
     ec2 = cloud.ec2
     _, (subnet, _) = cloud.network()

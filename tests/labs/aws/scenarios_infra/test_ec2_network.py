@@ -216,38 +216,6 @@ def nat_gateway(cloud: Any, subnet: str) -> str:
     return str(made["NatGatewayId"])
 
 
-def test_nat_gateway_from_creation_to_deletion(cloud: Any, refused: Any, quick: Any) -> None:
-    ec2 = cloud.ec2
-    vpc, (subnet, _) = cloud.network()
-    address = ec2.allocate_address(Domain="vpc", TagSpecifications=named("elastic-ip", "nat"))
-    assert address["AllocationId"].startswith("eipalloc-")
-    made = ec2.create_nat_gateway(
-        SubnetId=subnet, AllocationId=address["AllocationId"], TagSpecifications=named("natgateway", "nat")
-    )["NatGateway"]
-    nat = made["NatGatewayId"]
-    assert made["State"] in ("pending", "available")
-    ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[nat], WaiterConfig=quick)
-    (read,) = ec2.describe_nat_gateways(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["NatGateways"]
-    assert read["NatGatewayId"] == nat
-    assert read["ConnectivityType"] == "public"
-    (link,) = read["NatGatewayAddresses"]
-    assert (link["AllocationId"], link["PublicIp"]) == (address["AllocationId"], address["PublicIp"])
-    assert tags_of(read) == {"Name": "nat"}
-    held = ec2.describe_addresses(AllocationIds=[address["AllocationId"]])["Addresses"][0]
-    assert held["AssociationId"].startswith("eipassoc-")
-    refused(
-        ("InvalidIPAddress.InUse", "AuthFailure", "Resource.AlreadyAssociated"),
-        ec2.release_address,
-        AllocationId=address["AllocationId"],
-    )
-    refused("DependencyViolation", ec2.delete_subnet, SubnetId=subnet)
-    ec2.delete_nat_gateway(NatGatewayId=nat)
-    ec2.get_waiter("nat_gateway_deleted").wait(NatGatewayIds=[nat], WaiterConfig=quick)
-    ec2.release_address(AllocationId=address["AllocationId"])
-    refused("InvalidAllocationID.NotFound", ec2.describe_addresses, AllocationIds=[address["AllocationId"]])
-    ec2.delete_subnet(SubnetId=subnet)
-
-
 def test_nat_gateway_needs_what_exists(cloud: Any, refused: Any) -> None:
     ec2 = cloud.ec2
     _, (subnet, _) = cloud.network()
@@ -374,41 +342,6 @@ def test_security_group_rule_errors(cloud: Any, refused: Any) -> None:
         allow,
         GroupId=group,
         IpPermissions=[{**rule, "UserIdGroupPairs": [{"GroupId": "sg-0123456789abcdef0"}]}],
-    )
-
-
-def test_gateway_endpoint_adds_a_route(cloud: Any, refused: Any) -> None:
-    ec2 = cloud.ec2
-    vpc, _ = cloud.network()
-    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
-    made = ec2.create_vpc_endpoint(
-        VpcId=vpc,
-        ServiceName="com.amazonaws.us-east-1.s3",
-        RouteTableIds=[table],
-        TagSpecifications=named("vpc-endpoint", "s3"),
-    )["VpcEndpoint"]
-    endpoint = made["VpcEndpointId"]
-    assert made["VpcEndpointType"] == "Gateway"
-    assert made["State"] == "available"
-    assert made["RouteTableIds"] == [table]
-    (read,) = ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["VpcEndpoints"]
-    assert read["ServiceName"] == "com.amazonaws.us-east-1.s3"
-    (lists,) = ec2.describe_prefix_lists(
-        Filters=[{"Name": "prefix-list-name", "Values": ["com.amazonaws.us-east-1.s3"]}]
-    )["PrefixLists"]
-    routes = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
-    (route,) = [route for route in routes if route.get("DestinationPrefixListId")]
-    assert (route["DestinationPrefixListId"], route["GatewayId"]) == (lists["PrefixListId"], endpoint)
-    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[table])
-    routes = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
-    assert [route.get("GatewayId") for route in routes] == ["local"]
-    assert ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"] == []
-    refused("InvalidVpcEndpointId.NotFound", ec2.describe_vpc_endpoints, VpcEndpointIds=[endpoint])
-    refused(
-        "InvalidServiceName",
-        ec2.create_vpc_endpoint,
-        VpcId=vpc,
-        ServiceName="com.amazonaws.us-east-1.nothing",
     )
 
 
