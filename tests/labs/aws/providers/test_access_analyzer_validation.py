@@ -83,7 +83,7 @@ CASES: list[tuple[str, str, str, str | None]] = [
     ("MISSING_STATEMENT", '{"Version": "2012-10-17"}', IDENTITY, None),
     ("MISSING_TAG_KEY_IN_CONDITION", when("StringEquals", "aws:PrincipalTag/", "a"), IDENTITY, None),
     ("NULL_WITH_IF_EXISTS", when("NullIfExists", "s3:prefix", "true"), IDENTITY, None),
-    ("POLICY_SIZE_EXCEEDS_SCP_QUOTA", policy(allow(resource=[f"{BUCKET}/{n:0>40}/*" for n in range(100)])), SCP, None),
+    ("POLICY_SIZE_EXCEEDS_SCP_QUOTA", policy(allow(resource=[f"{BUCKET}/{n:0>40}/*" for n in range(200)])), SCP, None),
     ("PRIVATE_IP_ADDRESS", when("IpAddress", "aws:SourceIp", "10.0.0.0/8"), IDENTITY, None),
     ("PRIVATE_NOT_IP_ADDRESS", when("NotIpAddress", "aws:SourceIp", "192.168.0.0/24"), IDENTITY, None),
     ("SCP_SYNTAX_ERROR_PRINCIPAL", granted("*"), SCP, None),

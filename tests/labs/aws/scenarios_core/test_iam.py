@@ -341,7 +341,7 @@ def test_oidc_providers(admin: AwsAccount, iam: Any) -> None:
     assert [p["Arn"] for p in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]] == [arn]
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     assert refusal(iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn) == "NoSuchEntity"
-    assert refusal(iam.create_open_id_connect_provider, Url="http://x") == "ValidationError"
+    assert refusal(iam.create_open_id_connect_provider, Url="http://x") == "InvalidInput"
 
 
 def test_saml_providers(admin: AwsAccount, iam: Any) -> None:
