@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -17,7 +14,6 @@ from labs.scenarios.b_iam_security import b2
 from labs.scenarios.b_iam_security.pods import run_pod
 from labs.visuals import credential_path
 
-ROOT = Path(__file__).resolve().parents[4]
 SEED = b"test of lab b2, any 32 bytes do!"
 REFUSED = "denied (Not authorized to perform sts:AssumeRoleWithWebIdentity)"
 STARTED = {
@@ -28,26 +24,6 @@ STARTED = {
 }
 SOLVED = {**STARTED, "access keys of the bots and the one who left": 0}
 SOLVED |= {"the pod takes the role": "allowed", "the CI job takes the role": "allowed"}
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("gateway")
-    command = [sys.executable, "-m", "labs.aws.gateway", "--port", "0", "--pods-port", "0", "--home", str(home)]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ready http"):
-                yield line.split()[1].rstrip("/")
-                break
-        else:
-            pytest.fail((home / "log").read_text()[-2000:])
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,26 +18,6 @@ from labs.scenarios.b_iam_security.shop_run import ShopRun
 ROOT = Path(__file__).resolve().parents[4]
 SEED = b"test of lab b5, any 32 bytes do!"
 STARTED = {"user by label": {"AWSCURRENT": "nobody"}, "rotation": False}
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("gateway")
-    command = [sys.executable, "-m", "labs.aws.gateway", "--port", "0", "--pods-port", "0", "--home", str(home)]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ready http"):
-                yield line.split()[1].rstrip("/")
-                break
-        else:
-            pytest.fail((home / "log").read_text()[-2000:])
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
 
 
 @pytest.fixture
