@@ -66,7 +66,8 @@ def run(*, browser: bool, port: int, workspace: Path | None, student: str | None
         except BlockingIOError:
             return _say_where(home)
         _end_strays(home)
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))      # both raise KeyboardInterrupt
+        # as SIGINT does, which a shell's background job ignores
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         enrolled = enrolment.enroll(home, student)
         folder = (workspace or places.workspace()).expanduser().absolute()
         (home / "workspace").write_text(f"{folder}\n", encoding="utf-8")

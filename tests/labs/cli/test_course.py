@@ -143,6 +143,17 @@ def test_kernels_get_the_learners_own_keys(start, labs_home):
     assert environment["AWS_DEFAULT_REGION"] == "us-east-1"
 
 
+def test_a_course_in_the_background_of_a_script_is_ended_by_down(start, lab, labs_home):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)       # as a shell without job control does for `command &`
+    try:
+        process, url, _ = start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "stopped" in lab("down").stdout
+    assert process.wait(60) == 0
+    assert not answers(url)
+
+
 def test_second_start_finds_the_first(start, labs_home):
     _, url, _ = start()
     second, again, said = start()
