@@ -1,6 +1,7 @@
 """What the gateway costs over the bare engine, in one run: ``python benchmarks/gateway.py [--calls N]``.
 
-Prints p50 of both, their difference and ratio, calls a second of one client thread, and resident memory.
+Prints p50 of both, their difference and ratio, calls a second of one client thread, how many a core's time would do
+for (engine included, the client not), and resident memory.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import boto3
 from botocore.config import Config
 
 ACCOUNT = "123456789012"
+WARM = 20  # calls before those that are timed
 BARE = (
     "import os,uvicorn,socket;"
     "os.environ.update(GATEWAY_PORT='0',SFTP_ENABLED='0',IOT_MTLS_ENABLED='0',LOG_LEVEL='ERROR');"
@@ -44,6 +46,13 @@ def resident(pid: int) -> float:
     """Resident memory in MB."""
     with open(f"/proc/{pid}/status") as file:
         return int(next(line for line in file if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def used(pid: int) -> float:
+    """Seconds of processor time a process has used."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def client(url: str, service: str, key: str = ACCOUNT, secret: str = "test") -> Any:
@@ -91,7 +100,7 @@ def calls(url: str, key: str, secret: str) -> dict[str, Callable[[], Any]]:
 
 
 def measure(call: Callable[[], Any], count: int) -> list[float]:
-    for _ in range(20):
+    for _ in range(WARM):
         call()
     seconds = []
     for _ in range(count):
@@ -120,10 +129,16 @@ def main() -> None:
             prepare(gate_url)
             theirs, ours = calls(bare_url, ACCOUNT, "test"), calls(gate_url, *user_keys(gate_url))
             for name in theirs:
-                a, b = measure(theirs[name], options.calls), measure(ours[name], options.calls)
+                a = measure(theirs[name], options.calls)
+                before = used(gate.pid)
+                b = measure(ours[name], options.calls)
+                core = (options.calls + WARM) / max(used(gate.pid) - before, 0.01)
                 p, q = statistics.median(a) * 1000, statistics.median(b) * 1000
                 rate = 1 / statistics.mean(b)
-                print(f"{name}: bare {p:.2f} ms, gateway {q:.2f} ms (p50), +{q - p:.2f} ms, x{q / p:.2f}, {rate:.0f}/s")
+                print(
+                    f"{name}: bare {p:.2f} ms, gateway {q:.2f} ms (p50), +{q - p:.2f} ms, x{q / p:.2f}, "
+                    f"{rate:.0f}/s, {core:.0f} in a core's second"
+                )
             if options.flat:
                 call = ours["sts:GetCallerIdentity"]
                 before = resident(gate.pid)
