@@ -10,16 +10,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labs.visuals.cluster_picture import ClusterView, cluster_view
     from labs.visuals.path_of_credentials import CredentialPath, credential_path
     from labs.visuals.picture import PolicyEvaluation, explain, policy_evaluation
     from labs.visuals.workbench import WhatIf, what_if
 
-__all__ = ["CredentialPath", "PolicyEvaluation", "WhatIf", "credential_path", "explain", "policy_evaluation", "what_if"]
+__all__ = [
+    "ClusterView",
+    "CredentialPath",
+    "PolicyEvaluation",
+    "WhatIf",
+    "cluster_view",
+    "credential_path",
+    "explain",
+    "policy_evaluation",
+    "what_if",
+]
 
 _WHERE = {
+    "ClusterView": "labs.visuals.cluster_picture",
     "CredentialPath": "labs.visuals.path_of_credentials",
     "PolicyEvaluation": "labs.visuals.picture",
     "WhatIf": "labs.visuals.workbench",
+    "cluster_view": "labs.visuals.cluster_picture",
     "credential_path": "labs.visuals.path_of_credentials",
     "explain": "labs.visuals.picture",
     "policy_evaluation": "labs.visuals.picture",
