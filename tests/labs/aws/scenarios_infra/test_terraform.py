@@ -268,13 +268,17 @@ def terraform(cloud: Any, tmp_path: Path) -> Terraform:
         pytest.skip("terraform is not installed")
     endpoints = "\n".join(f"    {service} = var.endpoint" for service in SERVICES)
     (tmp_path / "main.tf").write_text(CONFIGURATION.replace("ENDPOINTS", endpoints))
-    return Terraform(program, tmp_path, cloud)
+    made = Terraform(program, tmp_path, cloud)
+    begun = made("init", "-input=false", expected=(0, 1))
+    if "could not connect to registry.terraform.io" in begun.stderr:
+        pytest.skip("no registry and no mirror has the aws provider: set TF_CLI_CONFIG_FILE")
+    assert begun.returncode == 0, begun.stdout + begun.stderr
+    return made
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_apply_plan_and_destroy(cloud: Any, terraform: Terraform) -> None:
-    terraform("init", "-input=false")
     terraform("apply", "-auto-approve", "-input=false")
     outputs = json.loads(terraform("output", "-json").stdout)
     assert outputs["cluster"]["value"] == cloud.arn("eks", "cluster/main")
