@@ -10,7 +10,16 @@ if str(root) not in sys.path:
 # nbgrader calls `alembic` by name; it lies beside this Python, whether or not the environment is activated
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
-from graders.nbgrader_plugins import AUTOGRADE, CODE_STUB, RELEASE, TEXT_STUB  # noqa: E402 (the path comes first)
+from graders.nbgrader_plugins import (  # noqa: E402 (the path comes first)
+    AUTOGRADE,
+    CODE_STUB,
+    RELEASE,
+    TEXT_STUB,
+    QuarantiningCollect,
+    RestoringExporter,
+    markdown2html,
+    quarantine_before_grading,
+)
 
 c = get_config()  # noqa: F821 (traitlets defines it)
 
@@ -29,5 +38,8 @@ c.CourseDirectory.ignore = [
 c.ClearSolutions.code_stub = CODE_STUB
 c.ClearSolutions.text_stub = TEXT_STUB
 c.GenerateAssignment.preprocessors = RELEASE
+c.Autograde.exporter_class = RestoringExporter
+c.Autograde.pre_convert_hook = quarantine_before_grading
 c.Autograde.autograde_preprocessors = AUTOGRADE
-c.OverwriteCells.add_missing_cells = True
+c.ExchangeFactory.collect = QuarantiningCollect
+c.HTMLExporter.filters = {"markdown2html": markdown2html}

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graders import quarantine
 from graders.exercise import find
-from graders.notebook import answers, read
+from graders.notebook import answers, cells_of
 from labs.errors import LabError
 
 
@@ -78,11 +79,21 @@ def configuration(root: Path) -> Any:
 
 def _ahead(grader: Any, api: Any, section: str, student: str) -> str:
     """Judge what this submission answers, so that nbgrader finds the verdicts ready; returns what went wrong, or ""."""
+    from graders.nbgrader_plugins.restored import released_notebook, restored
+
     folder = Path(api.coursedir.format_path(api.coursedir.submitted_directory, student, section))
+    names = [
+        path.stem
+        for path in Path(api.coursedir.format_path(api.coursedir.release_directory, ".", section)).glob("*.ipynb")
+    ]
+    quarantine.clean(folder, names)
     trouble = []
-    for path in sorted(folder.glob("*.ipynb")):
+    for name in sorted(names):
+        if not (folder / f"{name}.ipynb").exists():
+            continue
         try:
-            cells = read(path)
+            notebook, _ = restored(folder / f"{name}.ipynb", released_notebook(api.coursedir, section, name))
+            cells = cells_of(notebook)
             for cell in cells:
                 if cell.is_check and cell.grade_id:
                     registered = find(cell.grade_id)

@@ -1,6 +1,9 @@
 """What nbgrader runs instead of the learner's notebook, and the settings its configuration shares with ``release``."""
 
+from graders.nbgrader_plugins.collecting import QuarantiningCollect, quarantine_before_grading
 from graders.nbgrader_plugins.grade_answers import GradeAnswers
+from graders.nbgrader_plugins.restored import RestoringExporter
+from graders.nbgrader_plugins.safe_html import markdown2html
 from graders.nbgrader_plugins.strip_course import StripCourse
 
 CODE_STUB = {"python": "# YOUR ANSWER HERE"}
@@ -28,4 +31,15 @@ AUTOGRADE = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
-__all__ = ["AUTOGRADE", "CODE_STUB", "RELEASE", "TEXT_STUB", "GradeAnswers", "StripCourse"]
+__all__ = [
+    "AUTOGRADE",
+    "CODE_STUB",
+    "RELEASE",
+    "TEXT_STUB",
+    "GradeAnswers",
+    "QuarantiningCollect",
+    "RestoringExporter",
+    "StripCourse",
+    "markdown2html",
+    "quarantine_before_grading",
+]
