@@ -1,35 +1,78 @@
-"""Grading a section's submissions: answers in parallel, the gradebook by one nbgrader in this process."""
+"""Grading a section's submissions: answers in parallel, the gradebook by one nbgrader in this process.
+
+A run that was killed is taken up again: what it judged lies in signed receipts, what reached the gradebook in a
+journal, and neither is done a second time unless the submission or the grader changed.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graders import quarantine
+from graders import quarantine, receipts
 from graders.exercise import find
 from graders.notebook import answers, cells_of
+from graders.receipts import Judged
 from labs.errors import LabError
+
+AHEAD = 4  # submissions judged but not yet recorded, per job
+TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{7,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one submission: points by exercise as the gradebook has them, or why it could not be graded."""
+    """What became of one submission: points by exercise as the gradebook has them, or why it could not be graded.
+
+    ``foreign`` names values of other students' labs that its answers carry; it costs nothing and is for the instructor
+    to look at.  ``again`` is False where an earlier run had recorded it already.
+    """
 
     student: str
     points: float
     max: float
     exercises: dict[str, float | None]
     problem: str = ""
+    repairs: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    again: bool = True
 
 
-def grade(section: str, root: Path, jobs: int = 1, told: Callable[[str], None] = lambda line: None) -> list[Outcome]:
+Told = Callable[[Outcome, int, int], None]
+
+
+@dataclass
+class Ahead:
+    """A submission that was judged: by notebook the exercises, what was put right, and what went wrong."""
+
+    digest: str = ""
+    judged: dict[str, dict[str, Judged]] = field(default_factory=dict)
+    repairs: list[str] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+
+
+def grade(
+    section: str,
+    root: Path,
+    jobs: int = 1,
+    told: Told = lambda outcome, done, of: None,
+    *,
+    anew: bool = False,
+) -> list[Outcome]:
     """Autograde every submission of ``section`` below ``root`` (the folder of nbgrader_config.py).
 
-    Raises PermanentError when nobody submitted or the assignment was never generated.
+    :param told: called after each submission with its outcome, how many are done, and how many there are
+    :param anew: judge and record everything again, whatever an earlier run did
+
+    Raises PermanentError when the assignment cannot be generated.
     """
     from nbgrader.apps import NbGraderAPI
 
@@ -40,19 +83,131 @@ def grade(section: str, root: Path, jobs: int = 1, told: Callable[[str], None] =
     api = NbGraderAPI(config=configuration(root))
     api.log.setLevel(logging.ERROR)
     students = sorted(api.get_submitted_students(section))
-    known = api.gradebook
-    with known:
-        generated = section in {assignment.name for assignment in known.assignments}
-    if not generated:
-        assigned = api.generate_assignment(section)
-        if not assigned["success"]:
-            raise _failed(f"nbgrader could not generate {section}", assigned)
-    with grader_of(grade_answers, Grader(Pool(size=jobs))) as grader:
-        with ThreadPoolExecutor(jobs) as workers:
-            seen = list(workers.map(lambda student: _ahead(grader, api, section, student), students))
-        return [
-            _recorded(api, section, student, trouble, told) for student, trouble in zip(students, seen, strict=True)
-        ]
+    _generated(api, section)
+    journal = Journal(root, section)
+    owners = foreign_values(students, section)
+    outcomes = []
+    with one_engine(), grader_of(grade_answers, Grader(Pool(size=jobs))) as grader:
+        for student, ahead in _in_turn(students, jobs, lambda who: _ahead(grader, api, section, who, anew)):
+            outcome = None if anew or ahead.trouble else journal.outcome(student, ahead.digest)
+            if outcome is None:
+                outcome = _recorded(api, section, student, ahead, owners)
+                if not outcome.problem:
+                    journal.note(outcome, ahead.digest)
+            outcomes.append(outcome)
+            told(outcome, len(outcomes), len(students))
+    return outcomes
+
+
+def _in_turn(students: list[str], jobs: int, judge: Callable[[str], Ahead]) -> Iterator[tuple[str, Ahead]]:
+    """Each student's judged submission in order, ``jobs`` at a time, and never many more than can be recorded."""
+    waiting: list[tuple[str, Future[Ahead]]] = []
+    rest = iter(students)
+    with ThreadPoolExecutor(jobs, thread_name_prefix="judge") as workers:
+        try:
+            while True:
+                while len(waiting) < jobs * AHEAD and (student := next(rest, None)) is not None:
+                    waiting.append((student, workers.submit(judge, student)))
+                if not waiting:
+                    return
+                student, future = waiting.pop(0)
+                yield student, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _generated(api: Any, section: str) -> None:
+    with api.gradebook as known:
+        if section in {assignment.name for assignment in known.assignments}:
+            return
+    assigned = api.generate_assignment(section)
+    if not assigned["success"]:
+        raise _failed(f"nbgrader could not generate {section}", assigned)
+
+
+class Journal:
+    """Which submissions are in the gradebook: a line of JSON for each, in ``receipts/SECTION.journal``."""
+
+    def __init__(self, root: Path, section: str) -> None:
+        self._path = root / "receipts" / f"{section}.journal"
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        if self._path.exists():
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                try:
+                    entry = json.loads(line)
+                    self._known[entry["outcome"]["student"], entry["digest"]] = entry["outcome"]
+                except (ValueError, KeyError, TypeError):
+                    continue  # the line that was being written when a run was killed
+
+    def outcome(self, student: str, digest: str) -> Outcome | None:
+        """What was recorded of this very submission, None when it was not."""
+        known = self._known.get((student, digest))
+        if known is None:
+            return None
+        lists = {name: tuple(known[name]) for name in ("repairs", "foreign")}
+        return Outcome(**{**known, **lists, "again": False})
+
+    def note(self, outcome: Outcome, digest: str) -> None:
+        """Say that it is recorded; on disk before this returns."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"digest": digest, "outcome": asdict(outcome)}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def foreign_values(students: list[str], section: str) -> dict[str, str]:
+    """The names and numbers that only one student's labs have, with that student: ``{"orders-1f2e3d4c": "ada"}``."""
+    from graders.runner import seeded
+    from labs.scenarios import registry
+
+    here = [lab for name, lab in registry().items() if name.startswith(section[:1])]
+    owners: dict[str, str | None] = {}
+    for student in students:
+        for lab in here:
+            values, _ = seeded(lab, student)
+            for token in set(TOKEN.findall(json.dumps(values))):
+                if owners.setdefault(token, student) != student:
+                    owners[token] = None
+    return {token: owner for token, owner in owners.items() if owner is not None}
+
+
+def carried(student: str, judged: Mapping[str, Judged], owners: Mapping[str, str]) -> list[str]:
+    """Lines on values of other students that these answers carry."""
+    found: dict[str, set[str]] = {}
+    for one in judged.values():
+        text = " ".join([*(source or "" for source in one.sources.values()), json.dumps(dict(one.answer))])
+        for token in TOKEN.findall(text):
+            if owners.get(token, student) != student:
+                found.setdefault(owners[token], set()).add(token)
+    return [f"carries values of {owner}: {', '.join(sorted(tokens))}" for owner, tokens in sorted(found.items())]
+
+
+@contextmanager
+def one_engine() -> Iterator[None]:
+    """For a while, one SQLAlchemy engine for each gradebook URL.
+
+    nbgrader opens the gradebook ten times for a submission, each time with an engine of its own, so that every
+    statement is compiled anew: that is half of what recording costs.
+    """
+    from nbgrader import api
+
+    plain = api.create_engine
+    engines: dict[str, Any] = {}
+
+    def create_engine(url: str, **options: Any) -> Any:
+        if url not in engines:
+            engines[url] = plain(url, **options)
+        return engines[url]
+
+    api.create_engine = create_engine
+    try:
+        yield
+    finally:
+        api.create_engine = plain
+        for engine in engines.values():
+            engine.dispose()
 
 
 class grader_of:
@@ -77,44 +232,60 @@ def configuration(root: Path) -> Any:
     return PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
 
 
-def _ahead(grader: Any, api: Any, section: str, student: str) -> str:
-    """Judge what this submission answers, so that nbgrader finds the verdicts ready; returns what went wrong, or ""."""
+def _ahead(grader: Any, api: Any, section: str, student: str, anew: bool) -> Ahead:
+    """Judge what this submission answers, so that nbgrader finds the verdicts ready."""
     from graders.nbgrader_plugins.restored import released_notebook, restored
 
+    root = Path(api.coursedir.root)
     folder = Path(api.coursedir.format_path(api.coursedir.submitted_directory, student, section))
-    names = [
-        path.stem
-        for path in Path(api.coursedir.format_path(api.coursedir.release_directory, ".", section)).glob("*.ipynb")
-    ]
+    released = Path(api.coursedir.format_path(api.coursedir.release_directory, ".", section))
+    names = sorted(path.stem for path in released.glob("*.ipynb"))
+    done = Ahead()
     quarantine.clean(folder, names)
-    trouble = []
-    for name in sorted(names):
+    found = hashlib.sha256(receipts.grader_version().encode())
+    for name in names:
         if not (folder / f"{name}.ipynb").exists():
             continue
         try:
-            notebook, _ = restored(folder / f"{name}.ipynb", released_notebook(api.coursedir, section, name))
+            notebook, repairs = restored(folder / f"{name}.ipynb", released_notebook(api.coursedir, section, name))
+            repairs = [*quarantine.noted(folder), *repairs]
+            done.repairs += repairs
             cells = cells_of(notebook)
-            for cell in cells:
-                if cell.is_check and cell.grade_id:
-                    registered = find(cell.grade_id)
-                    grader.grade_once(registered, answers(cells, registered.exercise.cells), student)
+            found.update(json.dumps([name, [cell.source for cell in cells], repairs]).encode())
+            done.judged[name] = _judged(
+                grader, cells, student, {} if anew else receipts.kept(root, section, student, name)
+            )
+            receipts.write(root, section, student, name, done.judged[name], repairs)
         except LabError as error:  # nbgrader meets the same trouble again and decides what it costs
-            trouble.append(str(error))
-    return "\n".join(trouble)
+            done.trouble.append(str(error))
+    done.digest = found.hexdigest()
+    return done
 
 
-def _recorded(api: Any, section: str, student: str, trouble: str, told: Callable[[str], None]) -> Outcome:
+def _judged(grader: Any, cells: list[Any], student: str, kept: Mapping[str, Judged]) -> dict[str, Judged]:
+    judged = {}
+    for cell in cells:
+        if cell.is_check and cell.grade_id:
+            registered = find(cell.grade_id)
+            if cell.grade_id in kept:
+                grader.remember(registered, student, kept[cell.grade_id])
+            judged[cell.grade_id] = grader.judge_once(registered, answers(cells, registered.exercise.cells), student)
+    return judged
+
+
+def _recorded(api: Any, section: str, student: str, ahead: Ahead, owners: Mapping[str, str]) -> Outcome:
     result = api.autograde(section, student)
+    repairs = tuple(dict.fromkeys(ahead.repairs))
     if not result["success"]:
-        problem = trouble or str(_failed("not graded", result))
-        told(f"{student}: {problem.splitlines()[0]}")
-        return Outcome(student, 0.0, 0.0, {}, problem)
+        problem = "\n".join(ahead.trouble) or str(_failed("not graded", result))
+        return Outcome(student, 0.0, 0.0, {}, problem, repairs)
     with api.gradebook as gradebook:
         submission = gradebook.find_submission(section, student)
         scores = {grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades}
-        outcome = Outcome(student, submission.score, submission.max_score, dict(sorted(scores.items())))
-    told(f"{student}: {outcome.points:g} of {outcome.max:g}")
-    return outcome
+        points, most = submission.score, submission.max_score
+    every = {name: one for notebook in ahead.judged.values() for name, one in notebook.items()}
+    foreign = tuple(carried(student, every, owners))
+    return Outcome(student, points, most, dict(sorted(scores.items())), "", repairs, foreign)
 
 
 def _failed(what: str, result: dict[str, Any]) -> LabError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,23 +34,122 @@ def check(
 
 
 def grade(
-    section: Annotated[str, typer.Argument(help="Such as b_iam_security.")],
+    section: Annotated[str | None, typer.Argument(help="Such as b_iam_security.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Submissions graded at a time.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
     course: Annotated[Path | None, typer.Option(help="Folder of nbgrader_config.py; otherwise here or above.")] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Judge everything again, whatever an earlier run did.")] = False,
+    replay: Annotated[Path | None, typer.Option(metavar="RECEIPT", help="Score a receipt's evidence again.")] = None,
+    rerun: Annotated[
+        Path | None, typer.Option(metavar="RECEIPT", help="Judge a receipt's answers anew, and say what differs.")
+    ] = None,
 ) -> None:
-    """Autograde every submission of a section into the gradebook; exit status 1 when one could not be graded."""
+    """Autograde every submission of a section into the gradebook; exit status 1 when one could not be graded.
+
+    A run that ended early is taken up where it was.  With --replay or --rerun: exit status 1 when anything differs.
+    """
     from graders.batch import grade as grade_section
 
     try:
-        outcomes = grade_section(section, course or _course(), jobs, lambda line: None if as_json else typer.echo(line))
+        if replay or rerun:
+            raise typer.Exit(0 if _again(replay, rerun, course or _course()) else 1)
+        if section is None:
+            raise PermanentError("Which section?", "For example: lab grade b_iam_security --jobs 2")
+        with _progress(quiet=as_json) as told:
+            outcomes = grade_section(section, course or _course(), jobs, told, anew=anew)
     except LabError as error:
         _fail(error)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was graded is kept: run the same command to go on", err=True)
+        raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
     elif not outcomes:
         typer.echo(f"nobody has submitted {section}")
     raise typer.Exit(1 if any(outcome.problem for outcome in outcomes) else 0)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Any]:
+    """A bar on a terminal, and a line for each submission; only problems with ``--json``."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=quiet, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("grading", total=None)
+
+        def told(outcome: Any, done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of)
+            if not quiet:
+                for line in _said(outcome):
+                    console.print(line, markup=False)
+
+        yield told
+
+
+def _said(outcome: Any) -> Iterator[str]:
+    if outcome.problem:
+        yield f"{outcome.student}: not graded: {outcome.problem.splitlines()[0]}"
+        return
+    before = "" if outcome.again else " (graded before)"
+    yield f"{outcome.student}: {outcome.points:g} of {outcome.max:g}{before}"
+    if outcome.repairs:
+        yield f"    put right: {outcome.repairs[0]}" + (
+            f" and {len(outcome.repairs) - 1} more" if outcome.repairs[1:] else ""
+        )
+    yield from (f"    look at this: {line}" for line in outcome.foreign)
+
+
+def _again(replay: Path | None, rerun: Path | None, root: Path) -> bool:
+    """Replay or rerun a receipt, print a line for each exercise; whether everything is as it was."""
+    from graders import receipts
+
+    if replay:
+        lines = receipts.replay(replay, root)
+        for name, recorded, scored in lines:
+            typer.echo(f"{name}: {scored:g} points" + ("" if scored == recorded else f", recorded as {recorded:g}"))
+        return all(scored == recorded for _, recorded, scored in lines)
+    assert rerun is not None
+    return _rerun(receipts.read(rerun, root))
+
+
+def _rerun(said: dict[str, Any]) -> bool:
+    from graders.exercise import find
+    from graders.receipts import Judged
+    from graders.runner import Grader
+
+    same, grader = True, Grader()
+    try:
+        for name, each in said["exercises"].items():
+            before = Judged.from_json(each)
+            sources = {cell: source for cell, source in before.sources.items() if source is not None}
+            now = grader.judge_once(find(name), sources, said["student"]).verdict
+            differs = list(_differences(before.verdict, now))
+            same = same and not differs
+            typer.echo(
+                f"{name}: {now.points:g} points, "
+                + ("as before" if not differs else f"before {before.verdict.points:g}")
+            )
+            for line in differs:
+                typer.echo(f"    {line}")
+    finally:
+        grader.close()
+    return same
+
+
+def _differences(before: Any, now: Any) -> Iterator[str]:
+    """What another run found otherwise: marks, and whether a finding passed; wording alone is no difference."""
+    if before.points != now.points or before.max != now.max:
+        yield f"points: {before.points:g} of {before.max:g} before, {now.points:g} of {now.max:g} now"
+    was = {finding.name: finding for finding in before.findings}
+    found = {finding.name: finding for finding in now.findings}
+    for name in dict.fromkeys([*was, *found]):
+        if name not in found or name not in was:
+            yield f"{name}: {'no longer looked at' if name in was else 'looked at now'}"
+        elif was[name].passed != found[name].passed:
+            yield f"{name}: before {was[name].observed}; now {found[name].observed}"
 
 
 @exercise.command("lint")

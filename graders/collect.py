@@ -14,6 +14,7 @@ import os
 import select
 import shutil
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping
@@ -39,6 +40,7 @@ ENDED_BY = {
     "files": "wrote more files than it may",
     "processes": "started more processes than it may",
 }
+PACKAGES = tuple(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
 WORKER = Path(worker.__file__).resolve()
 
 
@@ -151,7 +153,7 @@ def _talk(request: bytes, granted: jail.Spec) -> tuple[bytes | None, jail.Result
             try:
                 running = jail.start(
                     granted,
-                    [sys.executable, "-I", "-X", "utf8", str(WORKER), str(theirs)],
+                    [sys.executable, "-I", "-S", "-X", "utf8", str(WORKER), str(theirs), *PACKAGES],
                     stdin=stdin,
                     pass_fds=(theirs,),
                     accept_weaker=os.environ.get("LABS_JAIL_ACCEPT_WEAKER") == "1",

@@ -15,7 +15,8 @@ from typing import Any
 from graders.collect import Evidence, Problem, collect
 from graders.exercise import Finding, Registered, RegistrationError
 from graders.live import Live, Pool
-from graders.verdict import Verdict, number
+from graders.receipts import Judged
+from graders.verdict import Verdict, number, score
 from labs.errors import LabError, PermanentError, TemporaryError
 
 TRIES = 2
@@ -31,7 +32,7 @@ class Grader:
 
     def __init__(self, pool: Pool | None = None) -> None:
         self.pool = pool or Pool()
-        self._remembered: dict[str, Verdict] = {}
+        self._remembered: dict[str, Judged] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -46,10 +47,15 @@ class Grader:
         :param hidden: False leaves out the hidden checks: what a learner may see
         Raises TemporaryError when the grading gateway could not be had; PermanentError for a broken exercise.
         """
+        return self._graded(registered, sources, student, hidden).verdict
+
+    def _graded(self, registered: Registered, sources: Mapping[str, str], student: str, hidden: bool) -> Judged:
         lab = _lab(registered.exercise.lab)
         values, account = seeded(lab, student)
         evidence = collect(registered.exercise, sources, values)
-        return self.judge(registered, evidence, values, account, lab=lab, hidden=hidden)
+        verdict = self.judge(registered, evidence, values, account, lab=lab, hidden=hidden)
+        asked = {cell: sources.get(cell) for cell in registered.exercise.cells}
+        return Judged(verdict, asked, evidence.answer, evidence.weaker)
 
     def judge(
         self,
@@ -79,16 +85,26 @@ class Grader:
                 notes += note
         return _scored(registered, found, complete, notes)
 
-    def grade_once(self, registered: Registered, sources: Mapping[str, str], student: str) -> Verdict:
-        """As ``grade``, but the same answer of the same student is judged once in this process."""
-        wanted = {cell: sources.get(cell) for cell in registered.exercise.cells}
-        key = hashlib.sha256(json.dumps([registered.exercise.id, student, wanted]).encode()).hexdigest()
+    def judge_once(self, registered: Registered, sources: Mapping[str, str], student: str) -> Judged:
+        """As ``grade``, with what the verdict was reached from; the same answer is judged once in this process."""
+        key = _answer_key(registered, sources, student)
         with self._lock:
             if key in self._remembered:
                 return self._remembered[key]
-        verdict = self.grade(registered, sources, student)
+        judged = self._graded(registered, sources, student, True)
         with self._lock:
-            return self._remembered.setdefault(key, verdict)
+            return self._remembered.setdefault(key, judged)
+
+    def remember(self, registered: Registered, student: str, judged: Judged) -> None:
+        """Take over what an earlier run judged; ``judge_once`` of the same sources then gives it."""
+        sources = {cell: source for cell, source in judged.sources.items() if source is not None}
+        with self._lock:
+            self._remembered.setdefault(_answer_key(registered, sources, student), judged)
+
+    def forget(self, registered: Registered, sources: Mapping[str, str], student: str) -> None:
+        """Let go of a verdict that is needed no more, so that a long batch does not grow."""
+        with self._lock:
+            self._remembered.pop(_answer_key(registered, sources, student), None)
 
     def _run(
         self,
@@ -107,6 +123,11 @@ class Grader:
                     if not left:
                         raise TemporaryError(f"{registered.exercise.id} could not be graded: {error}") from error
         raise AssertionError("unreachable")
+
+
+def _answer_key(registered: Registered, sources: Mapping[str, str], student: str) -> str:
+    wanted = {cell: sources.get(cell) for cell in registered.exercise.cells}
+    return hashlib.sha256(json.dumps([registered.exercise.id, student, wanted]).encode()).hexdigest()
 
 
 def _findings(
@@ -194,8 +215,8 @@ def _scored(registered: Registered, findings: list[Finding], complete: bool, not
             *notes,
             f"{exercise.id}: findings offer {number(offered)} points, the exercise {number(exercise.points)}",
         ]
-    points = min(sum(finding.points for finding in findings if finding.passed), exercise.points)
-    return Verdict(exercise.id, round(points, 6), exercise.points, tuple(findings), complete, tuple(notes))
+    points = score(findings, exercise.points)
+    return Verdict(exercise.id, points, exercise.points, tuple(findings), complete, tuple(notes))
 
 
 def _lab(lab_id: str) -> Any:

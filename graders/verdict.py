@@ -5,7 +5,7 @@ The text form is what ``lab check``, nbgrader's feedback and a screen reader sho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,6 +66,11 @@ class Verdict:
             if not finding.passed:
                 lines += _field("expected", finding.expected) + _field("hint", finding.hint)
         return "\n".join(lines) + "\n"
+
+
+def score(findings: Iterable[Finding], most: float) -> float:
+    """Points of what passed, never more than ``most``: a pure function of the recorded findings."""
+    return round(min(sum(finding.points for finding in findings if finding.passed), most), 6)
 
 
 def number(points: float) -> str:

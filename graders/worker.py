@@ -1,6 +1,7 @@
 """The process in which submitted answer cells run.  Standard library only; never imported by what it runs.
 
-Run as ``python -I worker.py FD``: one JSON request on standard input, one JSON line on file descriptor FD.  It judges
+Run as ``python -I -S worker.py FD FOLDER…``: one JSON request on standard input, one JSON line on file descriptor FD;
+modules are found in the folders, too (``-S`` spares the start-up of ``site``).  It judges
 nothing.  Whatever the answer does to this process, all it can change is the data that comes out, and the parent
 validates that again.
 
@@ -14,21 +15,24 @@ What it may read, reach and use up is the jail's business (``labs.jail``; ``coll
 
 from __future__ import annotations
 
-import ast
-import inspect
+import builtins
 import json
 import linecache
 import math
 import os
 import sys
-import traceback
 import types
-from typing import Any
+
+TYPE_CHECKING = False      # typing takes longer to import than everything else here together
+if TYPE_CHECKING:
+    from typing import Any
 
 DEEPEST = 32  # levels of nesting
 LARGEST = 20_000  # values in one answer
 TEXT = 256 * 1024  # characters of text in one answer
 INTEGER = 2**63
+TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, without importing ast
+COROUTINE = 0x80  # inspect.CO_COROUTINE
 
 
 class Refused(Exception):
@@ -121,7 +125,7 @@ class Cells:
         # as in a notebook: inspect.getsource finds a function that a cell defines
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         try:
-            code = compile(source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            code = compile(source, name, "exec", flags=TOP_LEVEL_AWAIT)
         except SyntaxError as error:
             if not any(line.lstrip().startswith(("%", "!")) for line in source.splitlines()):
                 return f"SyntaxError: {error.msg} (answer cell {index + 1}, line {error.lineno})"
@@ -130,7 +134,7 @@ class Cells:
             return f"{type(error).__name__}: {error} (answer cell {index + 1})"
         try:
             result = eval(code, self.namespace)
-            if code.co_flags & inspect.CO_COROUTINE:
+            if code.co_flags & COROUTINE:
                 import asyncio
 
                 asyncio.run(result)
@@ -154,6 +158,8 @@ class Cells:
 
 
 def _describe(error: BaseException, index: int, name: str) -> str:
+    import traceback
+
     line = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename == name:
@@ -167,6 +173,10 @@ def _describe(error: BaseException, index: int, name: str) -> str:
 
 def main(reply_to: int) -> None:
     """Read the request, run the cells, write the reply to this file descriptor."""
+    import _sitebuiltins
+
+    builtins.exit = builtins.quit = _sitebuiltins.Quitter("exit", "Ctrl-D")
+    builtins.help = _sitebuiltins._Helper()
     request = json.loads(sys.stdin.buffer.read())
     cells = Cells(request["values"])
     errors = [error for index, source in enumerate(request["cells"]) if (error := cells.run(index, source))]
@@ -179,4 +189,5 @@ def main(reply_to: int) -> None:
 
 
 if __name__ == "__main__":
+    sys.path += sys.argv[2:]
     main(int(sys.argv[1]))

@@ -10,14 +10,18 @@ from __future__ import annotations
 import atexit
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 
+from graders import receipts
 from graders.exercise import find
+from graders.nbgrader_plugins.restored import told_repairs
 from graders.notebook import answers, cells_of
+from graders.receipts import Judged
 from graders.runner import Grader
 from graders.verdict import Verdict, number
 
@@ -38,19 +42,24 @@ class GradeAnswers(NbGraderPreprocessor):
 
         Raises PermanentError when a check cell names no exercise, TemporaryError when no gateway can be had.
         """
-        student = resources["nbgrader"]["student"]
-        submitted = cells_of(nb)
+        about = resources["nbgrader"]
+        student, submitted = about["student"], cells_of(nb)
+        judged: dict[str, Judged] = {}
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         for cell in nb.cells:
             if cell.cell_type == "code" and is_grade(cell) and not is_solution(cell):
                 registered = find(cell.metadata.nbgrader["grade_id"])
-                verdict = grader().grade_once(registered, answers(submitted, registered.exercise.cells), student)
-                for note in verdict.notes:
+                sources = answers(submitted, registered.exercise.cells)
+                one = judged[registered.exercise.id] = grader().judge_once(registered, sources, student)
+                for note in one.verdict.notes:
                     self.log.warning("%s: %s", student, note)
                 cell.execution_count = 1
-                cell.outputs = outputs(verdict, float(cell.metadata.nbgrader["points"]))
+                cell.outputs = outputs(one.verdict, float(cell.metadata.nbgrader["points"]))
+                grader().forget(registered, sources, student)
+        root = Path(self.parent.parent.coursedir.root)
+        receipts.write(root, about["assignment"], student, about["notebook"], judged, told_repairs(nb))
         return nb, resources
 
 

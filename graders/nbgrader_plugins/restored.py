@@ -71,4 +71,13 @@ def _notice(repairs: list[str]) -> Any:
     lines = "".join(f"<li>{html.escape(line)}</li>" for line in told)
     cell = new_markdown_cell(f"**Your submission was put right before it was graded:**\n\n<ul>{lines}</ul>")
     cell["id"] = NOTICE
+    cell.metadata["course"] = {"repairs": told}
     return cell
+
+
+def told_repairs(notebook: Any) -> list[str]:
+    """The repairs that the notice cell of a restored notebook tells; none where nothing was put right."""
+    for cell in notebook.cells[:1]:
+        if cell.get("id") == NOTICE:
+            return [str(line) for line in cell.metadata.get("course", {}).get("repairs", [])]
+    return []

@@ -16,9 +16,12 @@ import signal
 import struct
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 from labs.jail import landlock, seccomp
+
+TYPE_CHECKING = False      # typing takes longer to import than everything else here together
+if TYPE_CHECKING:
+    from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 8, 24, 38
 PR_CAP_AMBIENT, AMBIENT_RAISE, AMBIENT_CLEAR = 47, 2, 4

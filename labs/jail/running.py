@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import glob
 import json
 import os
 import selectors
@@ -166,6 +167,9 @@ class Running:
         self._supervisor.wait()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
+            # PRoot up to 5.1 keeps its empty mount points there whatever it is told, and a killed one leaves them
+            for left in glob.glob(f"/tmp/proot-{self.pid}-*") if self.pid else ():
+                shutil.rmtree(left, ignore_errors=True)
         self._scratch = None
 
 

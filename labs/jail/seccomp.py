@@ -11,7 +11,10 @@ import errno
 import platform
 import struct
 from collections.abc import Mapping
-from typing import Any
+
+TYPE_CHECKING = False      # typing takes longer to import than everything else here together
+if TYPE_CHECKING:
+    from typing import Any
 
 NEWEST = 469        # file_setattr, Linux 6.17
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}     # column below, AUDIT_ARCH_*

@@ -19,9 +19,12 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
 
 from labs.jail import confine, processes
+
+TYPE_CHECKING = False      # typing takes longer to import than everything else here together
+if TYPE_CHECKING:
+    from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
 EAGER_SECONDS, EAGER, CALM = 2.0, 0.05, 0.25      # look this often in the first seconds, and afterwards

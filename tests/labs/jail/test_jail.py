@@ -8,6 +8,7 @@ import functools
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -314,3 +315,11 @@ def test_the_report_names_every_promise():
     assert "plain" not in report.unavailable
 
 
+
+
+@pytest.mark.skipif(shutil.which("proot") is None, reason="proot is not installed")
+def test_a_killed_proot_leaves_no_mount_points_behind():
+    with jail.start(spec(rung="proot", requires=frozenset()), python("import time; time.sleep(60)")) as running:
+        assert list(Path("/tmp").glob(f"proot-{running.pid}-*")), "this PRoot keeps them elsewhere"
+        running.kill()
+    assert list(Path("/tmp").glob(f"proot-{running.pid}-*")) == []
