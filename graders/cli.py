@@ -34,7 +34,8 @@ def check(
 
 
 def grade(
-    section: Annotated[str | None, typer.Argument(help="Such as b_iam_security.")] = None,
+    section: Annotated[str | None, typer.Argument(help="Such as b_iam_security; or `report`.")] = None,
+    reported: Annotated[str | None, typer.Argument(metavar="[SECTION]", help="With `report`: which section.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Submissions graded at a time.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
     course: Annotated[Path | None, typer.Option(help="Folder of nbgrader_config.py; otherwise here or above.")] = None,
@@ -47,14 +48,21 @@ def grade(
     """Autograde every submission of a section into the gradebook; exit status 1 when one could not be graded.
 
     A run that ended early is taken up where it was.  With --replay or --rerun: exit status 1 when anything differs.
+
+    `lab grade report SECTION` writes what went wrong most, for whom, and what to look at, as HTML and CSV.
     """
     from graders.batch import grade as grade_section
 
     try:
+        if section == "report" and reported:
+            _report(reported, course or _course())
+            raise typer.Exit(0)
         if replay or rerun:
             raise typer.Exit(0 if _again(replay, rerun, course or _course()) else 1)
-        if section is None:
-            raise PermanentError("Which section?", "For example: lab grade b_iam_security --jobs 2")
+        if section is None or section == "report" or reported:
+            raise PermanentError(
+                "Which section?", "lab grade b_iam_security --jobs 2, or: lab grade report b_iam_security"
+            )
         with _progress(quiet=as_json) as told:
             outcomes = grade_section(section, course or _course(), jobs, told, anew=anew)
     except LabError as error:
@@ -100,6 +108,13 @@ def _said(outcome: Any) -> Iterator[str]:
             f" and {len(outcome.repairs) - 1} more" if outcome.repairs[1:] else ""
         )
     yield from (f"    look at this: {line}" for line in outcome.foreign)
+
+
+def _report(section: str, root: Path) -> None:
+    from graders import report
+
+    for path in report.write(section, root):
+        typer.echo(os.path.relpath(path))
 
 
 def _again(replay: Path | None, rerun: Path | None, root: Path) -> bool:

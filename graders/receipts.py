@@ -4,7 +4,7 @@ A receipt is one JSON file per submitted notebook, ``receipts/STUDENT/SECTION/NO
 
     {"format": 1, "section", "student", "notebook", "account", "course", "graded", "grader": digest of the code,
      "python", "engine", "repairs": […],
-     "exercises": {id: {"sources": {cell: text}, "answer": {…}, "weaker": […], "verdict": {…}}},
+     "exercises": {id: {"sources": {cell: text}, "answer": {…}, "weaker": […], "seconds", "verdict": {…}}},
      "mac": HMAC-SHA256 of all the rest, hexadecimal}
 
 The findings of a verdict are the recorded evidence: what each check looked at, observed, expected, and whether it
@@ -22,7 +22,7 @@ import os
 import platform
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Judged:
     sources: Mapping[str, str | None]
     answer: Mapping[str, Any]
     weaker: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)  # it took to judge
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; ``from_json`` turns it back."""
@@ -50,13 +51,15 @@ class Judged:
             "sources": dict(self.sources),
             "answer": dict(self.answer),
             "weaker": list(self.weaker),
+            "seconds": round(self.seconds, 3),
             "verdict": self.verdict.to_json(),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Judged:
         """What ``to_json`` wrote; raises TypeError or KeyError for anything else."""
-        return cls(Verdict.from_json(data["verdict"]), data["sources"], data["answer"], tuple(data["weaker"]))
+        verdict = Verdict.from_json(data["verdict"])
+        return cls(verdict, data["sources"], data["answer"], tuple(data["weaker"]), data["seconds"])
 
 
 def path_of(root: Path, section: str, student: str, notebook: str) -> Path:
@@ -84,10 +87,8 @@ def write(
         "repairs": repairs,
         "exercises": {name: each.to_json() for name, each in sorted(judged.items())},
     }
-    if path.exists():
-        before = _loaded(path)
-        if {name: value for name, value in before.items() if name not in ("graded", "mac")} == _plain(said):
-            return path
+    if path.exists() and _timeless(_loaded(path)) == _timeless(_plain(said)):
+        return path
     said["graded"] = datetime.now(UTC).isoformat(timespec="seconds")
     said["mac"] = _mac(key(root), said)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +176,13 @@ def _loaded(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise PermanentError(f"{path} cannot be read: {error}", "Name a file below receipts/.") from None
     return said if isinstance(said, dict) else {}
+
+
+def _timeless(said: Mapping[str, Any]) -> dict[str, Any]:
+    """A receipt without when it was written, how long judging took, and the signature over both."""
+    rest = {name: value for name, value in said.items() if name not in ("graded", "mac")}
+    exercises = said.get("exercises") or {}
+    return rest | {"exercises": {name: {**each, "seconds": 0} for name, each in exercises.items()}}
 
 
 def _plain(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,12 +51,13 @@ class Grader:
         return self._graded(registered, sources, student, hidden).verdict
 
     def _graded(self, registered: Registered, sources: Mapping[str, str], student: str, hidden: bool) -> Judged:
+        began = time.monotonic()
         lab = _lab(registered.exercise.lab)
         values, account = seeded(lab, student)
         evidence = collect(registered.exercise, sources, values)
         verdict = self.judge(registered, evidence, values, account, lab=lab, hidden=hidden)
         asked = {cell: sources.get(cell) for cell in registered.exercise.cells}
-        return Judged(verdict, asked, evidence.answer, evidence.weaker)
+        return Judged(verdict, asked, evidence.answer, evidence.weaker, time.monotonic() - began)
 
     def judge(
         self,
