@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 from graders.exercise import MUTANTS_WANTED, Registered, RegistrationError, discover, find
 from graders.notebook import Cell, read
 from labs.errors import LabError
+
+EMPTY = frozenset({"None", "''", "[]", "{}", "()", "0", "..."})
 
 
 def lint(notebooks: Path, only: str | None = None) -> list[str]:
@@ -39,8 +42,23 @@ def _folder(registered: Registered) -> Iterator[str]:
     for mutant in mutants:
         if mutant.pattern.search(""):
             yield f"{name}: the pattern of mutant {mutant.name} matches everything; write words of its own message"
+        if _empty(mutant.source):
+            yield f"{name}: mutant {mutant.name} defines nothing; an empty answer is not a mistake, write one that is"
     if len({mutant.source for mutant in mutants}) < len(mutants):
         yield f"{name}: two mutants are the same"
+
+
+def _empty(source: str) -> bool:
+    """Whether a mutant says nothing: no statements but its docstring, ``pass``, and names set to an empty value."""
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Pass) or (
+            isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        ):
+            continue
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.value) in EMPTY:
+            continue
+        return False
+    return True
 
 
 def _cells(registered: Registered, folder: Path) -> Iterator[str]:

@@ -71,6 +71,7 @@ def variant(tmp_path, monkeypatch, registered):
             "must open with a docstring",
         ),
         (lambda f: (f / "mutants" / "odd_ones.py").write_text('""".*"""\nevens = 1\n'), "matches everything"),
+        (lambda f: (f / "mutants" / "odd_ones.py").write_text('"""odd"""\nevens = []\n'), "odd_ones defines nothing"),
         (lambda f: (f / "public.py").write_text("x = 1\n"), "def check"),
         (lambda f: (f / "__init__.py").write_text("x = 1\n"), "EXERCISE = "),
         (
