@@ -252,7 +252,7 @@ def _ahead(grader: Any, api: Any, section: str, student: str, anew: bool) -> Ahe
             done.repairs += repairs
             cells = cells_of(notebook)
             found.update(json.dumps([name, [cell.source for cell in cells], repairs]).encode())
-            done.judged[name] = _judged(
+            done.judged[name] = judged_cells(
                 grader, cells, student, {} if anew else receipts.kept(root, section, student, name)
             )
             receipts.write(root, section, student, name, done.judged[name], repairs)
@@ -262,7 +262,8 @@ def _ahead(grader: Any, api: Any, section: str, student: str, anew: bool) -> Ahe
     return done
 
 
-def _judged(grader: Any, cells: list[Any], student: str, kept: Mapping[str, Judged]) -> dict[str, Judged]:
+def judged_cells(grader: Any, cells: list[Any], student: str, kept: Mapping[str, Judged]) -> dict[str, Judged]:
+    """The verdict on each check cell, by exercise; ``kept`` are those of an earlier run."""
     judged = {}
     for cell in cells:
         if cell.is_check and cell.grade_id:

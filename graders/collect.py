@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from graders import worker
-from graders.exercise import Exercise
+from graders.exercise import Exercise, Returns
 from labs import jail
 
 WALL_SECONDS = 10.0  # from start to reply
@@ -69,6 +69,7 @@ def collect(
     exercise: Exercise,
     sources: Mapping[str, str],
     values: Mapping[str, Any] | None = None,
+    calls: Mapping[str, list[list[Any]]] | None = None,
     *,
     connect: tuple[int, ...] = (),
     environment: Mapping[str, str] | None = None,
@@ -76,6 +77,7 @@ def collect(
     """Run the exercise's answer cells (``sources`` by cell id) and take out its variables.
 
     :param values: the seeded names and numbers the answer may use as ``values``
+    :param calls: by function of the answer, the arguments of each call
     :param connect: TCP ports the cells may connect to: the gateway's, for an exercise that grants it
     :param environment: environment variables besides the usual few, such as the endpoint at that port
     Raises PermanentError where the jail cannot keep its promises on this host.
@@ -104,7 +106,9 @@ def collect(
                 ),
             ),
         )
-    request = json.dumps({"cells": cells, "names": list(exercise.answers), "values": values or {}}).encode()
+    names = [name for name, wanted in exercise.answers.items() if not isinstance(wanted, Returns)]
+    inputs = {name: (calls or {}).get(name, []) for name in exercise.answers if name not in names}
+    request = json.dumps({"cells": cells, "names": names, "values": values or {}, "calls": inputs}).encode()
     folder = tempfile.mkdtemp(prefix="answer-")
     try:
         line, ended = _talk(request, _granted(folder, connect, environment or {}))
@@ -113,7 +117,7 @@ def collect(
     reply = _parsed(line, ended)
     if isinstance(reply, Problem):
         return Evidence({}, (reply,), ended.missing)
-    return replace(_validated(exercise, reply), weaker=ended.missing)
+    return replace(_validated(exercise, reply, inputs), weaker=ended.missing)
 
 
 def _granted(folder: str, connect: tuple[int, ...], environment: Mapping[str, str]) -> jail.Spec:
@@ -210,22 +214,31 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _validated(exercise: Exercise, reply: dict[str, Any]) -> Evidence:
+def _validated(exercise: Exercise, reply: dict[str, Any], inputs: Mapping[str, list[list[Any]]]) -> Evidence:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
     answer, problems = {}, []
     errors = "; ".join(str(error)[:600] for error in reply["errors"][:3])
-    for name, schema in exercise.answers.items():
+    for name, wanted in exercise.answers.items():
+        is_function = isinstance(wanted, Returns)
+        schema = wanted.schema if isinstance(wanted, Returns) else wanted
         if name not in reply["values"]:
             why = str(reply["refused"].get(name, "not defined"))[:300]
             problems.append(
                 Problem(
                     f"{name} is {why}" + (f" after {errors}" if errors else ""),
-                    f"a variable {name} that holds {_kind(schema)}",
+                    f"a function {name}" if is_function else f"a variable {name} that holds {_kind(schema)}",
                     "Assign it in the answer cell, run that cell, then check again.",
                 )
             )
+            continue
+        if is_function:
+            outcomes = _outcomes(name, schema, reply["values"][name], inputs[name])
+            if isinstance(outcomes, Problem):
+                problems.append(outcomes)
+            else:
+                answer[name] = outcomes
             continue
         error = best_match(Draft202012Validator(schema).iter_errors(reply["values"][name]))
         if error is None:
@@ -239,6 +252,30 @@ def _validated(exercise: Exercise, reply: dict[str, Any]) -> Evidence:
                 )
             )
     return Evidence(answer, tuple(problems))
+
+
+def _outcomes(
+    name: str, schema: Mapping[str, Any], told: Any, inputs: list[list[Any]]
+) -> list[dict[str, Any]] | Problem:
+    """What became of each call, with its arguments as they were sent; the worker's own word for nothing else."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    shaped = isinstance(told, list) and len(told) == len(inputs)
+    if not shaped or not all(isinstance(one, dict) and len(one) == 1 for one in told):
+        hint = "Run the answer cell alone in a fresh kernel (Kernel → Restart) and call the function yourself."
+        return Problem(f"{name} gave no results", "a result for each call", hint)
+    outcomes = []
+    for arguments, one in zip(inputs, told, strict=True):
+        (kind, value), outcome = *one.items(), {"arguments": arguments}
+        if kind == "returned":
+            error = best_match(Draft202012Validator(schema).iter_errors(value))
+            wrong = f"returned{_where(error)}: {error.message[:300]}" if error else ""
+            outcome |= {"refused": wrong} if error else {kind: value}
+        else:
+            outcome["raised" if kind == "raised" else "refused"] = str(value)[:400]
+        outcomes.append(outcome)
+    return outcomes
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

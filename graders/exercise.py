@@ -64,10 +64,27 @@ Check = Callable[[dict[str, Any], Any], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
+class Returns:
+    """In ``answers``: the variable must be a function, and each value it returns is of this JSON Schema.
+
+    It is called in the worker with the inputs that ``calls(values)`` of ``public.py`` and of ``hidden.py`` give:
+    ``{"name": [[argument, …], …]}``, JSON values.  Each check then finds under that name what became of its own calls,
+    in order: ``{"arguments": […], "returned": value}``, or ``"raised"``, or ``"refused"`` (not of the schema) with a
+    text.
+    """
+
+    schema: Mapping[str, Any]
+
+
+Calls = Callable[[Mapping[str, Any]], Mapping[str, list[list[Any]]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Exercise:
     """What is asked.
 
-    ``answers`` maps each variable the answer cells must define to the JSON Schema (2020-12) of its value.
+    ``answers`` maps each variable the answer cells must define to the JSON Schema (2020-12) of its value, or to
+    :class:`Returns` for a function.
     ``lab`` is the scenario the checks run against, empty for an exercise that needs nothing live.
     ``cells`` are the grade ids of the answer cells, in order; ``("<id>-answer",)`` when left out.
     ``seconds`` is about how long the public check takes; the learner is told when it is more than two.
@@ -75,7 +92,7 @@ class Exercise:
 
     id: str
     points: float
-    answers: Mapping[str, Mapping[str, Any]]
+    answers: Mapping[str, Mapping[str, Any] | Returns]
     summary: str
     lab: str = ""
     cells: tuple[str, ...] = ()
@@ -115,6 +132,8 @@ class Registered:
     folder: Path
     public: Check
     hidden: Check | None
+    public_calls: Calls | None = None
+    hidden_calls: Calls | None = None
 
     def mutants(self) -> list[Mutant]:
         """Its mutants by name; raises RegistrationError for one without a pattern."""
@@ -164,16 +183,19 @@ def _load(section: str, folder: Path) -> Registered:
     _check_schemas(exercise)
     public = _check_function(package, folder, "public")
     hidden = _check_function(package, folder, "hidden") if (folder / "hidden.py").is_file() else None
-    return Registered(exercise, section, folder, public, hidden)
+    calls = [_calls(package, which) if check else None for which, check in (("public", public), ("hidden", hidden))]
+    if any(isinstance(wanted, Returns) for wanted in exercise.answers.values()) and calls[0] is None:
+        raise RegistrationError(f"{folder}/public.py: def calls(values) -> {{name: [[argument, …], …]}} is missing")
+    return Registered(exercise, section, folder, public, hidden, *calls)
 
 
 def _check_schemas(exercise: Exercise) -> None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
-    for name, schema in exercise.answers.items():
+    for name, wanted in exercise.answers.items():
         try:
-            Draft202012Validator.check_schema(schema)
+            Draft202012Validator.check_schema(wanted.schema if isinstance(wanted, Returns) else wanted)
         except SchemaError as error:
             raise RegistrationError(
                 f"{exercise.id}: the schema of {name!r} is not JSON Schema: {error.message}"
@@ -185,6 +207,11 @@ def _check_function(package: str, folder: Path, which: str) -> Check:
     if not callable(check):
         raise RegistrationError(f"{folder}/{which}.py: def check(answer, live) -> Iterator[Finding] is missing")
     return check
+
+
+def _calls(package: str, which: str) -> Calls | None:
+    found = getattr(importlib.import_module(f"{package}.{which}"), "calls", None)
+    return found if callable(found) else None
 
 
 def _mutant(exercise_id: str, path: Path) -> Mutant:

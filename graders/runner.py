@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graders.collect import Evidence, Problem, collect
-from graders.exercise import Finding, Registered, RegistrationError
+from graders.exercise import Finding, Registered, RegistrationError, Returns
 from graders.live import Live, Pool
 from graders.receipts import Judged
 from graders.verdict import Verdict, number, score
@@ -54,7 +54,7 @@ class Grader:
         began = time.monotonic()
         lab = _lab(registered.exercise.lab)
         values, account = seeded(lab, student)
-        evidence = collect(registered.exercise, sources, values)
+        evidence = collect(registered.exercise, sources, values, _all_calls(registered, values))
         verdict = self.judge(registered, evidence, values, account, lab=lab, hidden=hidden)
         asked = {cell: sources.get(cell) for cell in registered.exercise.cells}
         return Judged(verdict, asked, evidence.answer, evidence.weaker, time.monotonic() - began)
@@ -82,7 +82,8 @@ class Grader:
         notes = _weaker(evidence)
         for check in (registered.public, registered.hidden if complete else None):
             if check is not None:
-                seen, note = self._run(registered, check, evidence.answer, values, account, lab)
+                answer = _own_calls(registered, check, evidence.answer, values)
+                seen, note = self._run(registered, check, answer, values, account, lab)
                 found += seen
                 notes += note
         return _scored(registered, found, complete, notes)
@@ -125,6 +126,28 @@ class Grader:
                     if not left:
                         raise TemporaryError(f"{registered.exercise.id} could not be graded: {error}") from error
         raise AssertionError("unreachable")
+
+
+def _all_calls(registered: Registered, values: Mapping[str, Any]) -> dict[str, list[list[Any]]]:
+    """By function the inputs of the public check, then those of the hidden one."""
+    found: dict[str, list[list[Any]]] = {}
+    for calls in (registered.public_calls, registered.hidden_calls):
+        for name, inputs in (calls(values) if calls else {}).items():
+            found.setdefault(name, []).extend(inputs)
+    return found
+
+
+def _own_calls(
+    registered: Registered, check: Any, answer: Mapping[str, Any], values: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The answer as one of the two checks may see it: of a function, the outcomes of its own calls."""
+    functions = [name for name, wanted in registered.exercise.answers.items() if isinstance(wanted, Returns)]
+    public = registered.public_calls(values) if registered.public_calls else {}
+    own = {}
+    for name in functions:
+        count = len(public.get(name, []))
+        own[name] = answer[name][:count] if check is registered.public else answer[name][count:]
+    return {**answer, **own}
 
 
 def _answer_key(registered: Registered, sources: Mapping[str, str], student: str) -> str:

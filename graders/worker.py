@@ -5,7 +5,7 @@ modules are found in the folders, too (``-S`` spares the start-up of ``site``). 
 nothing.  Whatever the answer does to this process, all it can change is the data that comes out, and the parent
 validates that again.
 
-    request  {"cells": [source…], "names": [variable…], "values": {…}}
+    request  {"cells": [source…], "names": [variable…], "values": {…}, "calls": {function: [[argument…]…]}}
     reply    {"values": {variable: JSON value}, "refused": {variable: why}, "errors": [text…]}
 
 Cells run in order in one namespace, as in a notebook: a cell that raises does not stop the next one, top-level
@@ -108,6 +108,40 @@ def take(namespace: dict[str, Any], names: list[str]) -> tuple[dict[str, Any], d
     return values, refused
 
 
+def called(namespace: dict[str, Any], name: str, inputs: list[list[Any]]) -> list[dict[str, Any]]:
+    """What became of calling the function ``name`` with each of the inputs: ``returned``, ``raised`` or ``refused``.
+
+    Raises Refused when it is not there or no function.
+    """
+    if name not in namespace:
+        raise Refused("not defined")
+    function = namespace[name]
+    if not callable(function):
+        raise Refused("not a function")
+    return [_outcome(function, arguments) for arguments in inputs]
+
+
+def _outcome(function: Any, arguments: list[Any]) -> dict[str, Any]:
+    try:
+        result = function(*arguments)
+        if type(result) is types.CoroutineType:
+            import asyncio
+
+            result = asyncio.run(result)
+        return {"returned": plain(result)}
+    except Refused as why:
+        return {"refused": str(why)}
+    except BaseException as error:  # noqa: BLE001 (a function that raises is a finding, SystemExit too)
+        return {"raised": _described(error)}
+
+
+def _described(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__[:80]}: {str(error)[:300]}"
+    except BaseException:  # noqa: BLE001 (its __str__ is the answer's code too)
+        return type(error).__name__[:80]
+
+
 class Cells:
     """Runs cells one after the other in one namespace with a notebook's semantics."""
 
@@ -181,6 +215,11 @@ def main(reply_to: int) -> None:
     cells = Cells(request["values"])
     errors = [error for index, source in enumerate(request["cells"]) if (error := cells.run(index, source))]
     values, refused = take(cells.namespace, request["names"])
+    for name, inputs in request["calls"].items():
+        try:
+            values[name] = called(cells.namespace, name, inputs)
+        except Refused as why:
+            refused[name] = str(why)
     reply = json.dumps({"values": values, "refused": refused, "errors": errors}, allow_nan=False)
     data = memoryview(reply.encode("utf-8", "backslashreplace") + b"\n")
     while data:
