@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 
@@ -39,21 +40,30 @@ class AwsAccount:
 
         :param source_ip: a documentation address (RFC 5737) that the calls shall seem to come from
         """
-        import boto3
-        from botocore.config import Config
-
-        client = boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=region or self.region,
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            aws_session_token=session_token,
-            config=Config(retries={"total_max_attempts": 5, "mode": "standard"}, s3={"addressing_style": "path"}),
+        make = _client.__wrapped__ if source_ip else _client
+        client = make(
+            self.endpoint, service, access_key_id, secret_access_key, session_token, region or self.region
         )
         if source_ip:
             _send_from(client, source_ip)
         return client
+
+
+@lru_cache(maxsize=64)
+def _client(endpoint: str, service: str, key: str, secret: str, token: str | None, region: str) -> Any:
+    """A boto3 client; kept, since making one takes as long as a dozen calls.  Clients are safe in several threads."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        config=Config(retries={"total_max_attempts": 5, "mode": "standard"}, s3={"addressing_style": "path"}),
+    )
 
 
 def _send_from(client: Any, source_ip: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -30,7 +29,6 @@ EXISTS = frozenset(
 )
 
 
-@lru_cache(maxsize=32)
 def subnets(aws: AwsAccount) -> list[str]:
     """Two subnets of the account's default VPC, in two zones, for what wants to be placed."""
     default = [{"Name": "default-for-az", "Values": ["true"]}]
@@ -39,7 +37,7 @@ def subnets(aws: AwsAccount) -> list[str]:
 
 
 def administrator(aws: AwsAccount, service: str) -> Any:
-    """The account's own client of a service, kept: making one costs more than a dozen calls."""
+    """The account's own client of a service."""
     return aws.client(service)
 
 
