@@ -131,7 +131,8 @@ def limit_processes(plan: Mapping[str, Any]) -> None:
     """RLIMIT_NPROC, which counts every task of the uid and does not bind root: the supervisor counts too."""
     if sys.platform != "linux":
         return
-    shared = plan["uid"] is None and plan["rung"] != "bubblewrap"       # others of this uid may start some meanwhile
+    # others of this uid, other jails among them, may start some meanwhile; bubblewrap's user namespace counts apart
+    shared = plan["uid"] is not None or plan["rung"] != "bubblewrap"
     allowed = plan["processes"] and plan["processes"] + plan["uid_tasks"] + (SLACK if shared else 0)
     _, most = resource.getrlimit(resource.RLIMIT_NPROC)
     allowed = allowed if most == resource.RLIM_INFINITY else min(allowed, most)

@@ -253,6 +253,18 @@ ATTACKS = {
 }
 
 
+def _quiet_port() -> int:
+    """A free port that no outgoing connection takes meanwhile: below the ephemeral ones (32768 and up)."""
+    for port in (20_000 + os.getpid() % 9_000 + step for step in range(1_000)):
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+    raise RuntimeError("a thousand ports are taken")
+
+
+
 class Field:
     """Canaries: files, listeners and a bystander process that the attacks are aimed at."""
 
@@ -282,8 +294,7 @@ class Field:
                 os.chmod(name, 0o777)
         for each in [*self.listeners, *self.unix[:2]]:
             each.listen(64)
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            free = one.getsockname()[1]
+        free = _quiet_port()
         self.bystander = subprocess.Popen(["sleep", "600"], env={"SECRET": "of somebody"}, user=self.uid,
                                           extra_groups=[] if os.getuid() == 0 else None)
         suid = ""
