@@ -126,7 +126,7 @@ def test_environment_and_descriptors_are_what_was_granted(monkeypatch):
     seen = jail.run(spec(environment={"LANG": "C.UTF-8", "A": "1"}), python("import os; print(sorted(os.environ))"))
     assert seen.stdout == b"['A', 'LANG']\n"
     ours, theirs = os.pipe()
-    code = f"import os; os.write({theirs}, b'hello'); print([fd for fd in range(3, 64) if not fail(fd)])"
+    code = f"import os; os.write({theirs}, b'hello'); print([fd for fd in range(3, 4096) if not fail(fd)])"
     known = "import os\ndef fail(fd):\n    try: os.fstat(fd)\n    except OSError: return True\n"
     seen = jail.run(spec(), python(known + code), pass_fds=[theirs])
     os.close(theirs)
