@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from graders import quarantine, receipts
-from graders.exercise import find
-from graders.notebook import answers, cells_of
+from graders.dispatch import Dispatcher, Here
+from graders.notebook import cells_of
 from graders.receipts import Judged
 from labs.errors import LabError
 
@@ -66,11 +66,13 @@ def grade(
     told: Told = lambda outcome, done, of: None,
     *,
     anew: bool = False,
+    dispatch: Callable[[Any], Dispatcher] = Here,
 ) -> list[Outcome]:
     """Autograde every submission of ``section`` below ``root`` (the folder of nbgrader_config.py).
 
     :param told: called after each submission with its outcome, how many are done, and how many there are
     :param anew: judge and record everything again, whatever an earlier run did
+    :param dispatch: makes what judges, from the :class:`graders.runner.Grader` that nbgrader will ask
 
     Raises PermanentError when the assignment cannot be generated.
     """
@@ -88,8 +90,11 @@ def grade(
     owners = foreign_values(students, section)
     outcomes = []
     with one_engine(), grader_of(grade_answers, Grader(Pool(size=jobs))) as grader:
-        for student, ahead in _in_turn(students, jobs, lambda who: _ahead(grader, api, section, who, anew)):
+        dispatcher = dispatch(grader)
+        for student, ahead in _in_turn(students, jobs, lambda who: _ahead(dispatcher, api, section, who, anew)):
             outcome = None if anew or ahead.trouble else journal.outcome(student, ahead.digest)
+            if ahead.trouble and not dispatcher.local:  # nbgrader would judge it here, against the instructor's word
+                outcome = Outcome(student, 0.0, 0.0, {}, "\n".join(ahead.trouble), tuple(ahead.repairs))
             if outcome is None:
                 outcome = _recorded(api, section, student, ahead, owners)
                 if not outcome.problem:
@@ -232,7 +237,7 @@ def configuration(root: Path) -> Any:
     return PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
 
 
-def _ahead(grader: Any, api: Any, section: str, student: str, anew: bool) -> Ahead:
+def _ahead(dispatcher: Dispatcher, api: Any, section: str, student: str, anew: bool) -> Ahead:
     """Judge what this submission answers, so that nbgrader finds the verdicts ready."""
     from graders.nbgrader_plugins.restored import released_notebook, restored
 
@@ -252,26 +257,13 @@ def _ahead(grader: Any, api: Any, section: str, student: str, anew: bool) -> Ahe
             done.repairs += repairs
             cells = cells_of(notebook)
             found.update(json.dumps([name, [cell.source for cell in cells], repairs]).encode())
-            done.judged[name] = judged_cells(
-                grader, cells, student, {} if anew else receipts.kept(root, section, student, name)
-            )
+            kept = {} if anew else receipts.kept(root, section, student, name)
+            done.judged[name] = dispatcher.judged(notebook, released / f"{name}.ipynb", student, kept)
             receipts.write(root, section, student, name, done.judged[name], repairs)
         except LabError as error:  # nbgrader meets the same trouble again and decides what it costs
             done.trouble.append(str(error))
     done.digest = found.hexdigest()
     return done
-
-
-def judged_cells(grader: Any, cells: list[Any], student: str, kept: Mapping[str, Judged]) -> dict[str, Judged]:
-    """The verdict on each check cell, by exercise; ``kept`` are those of an earlier run."""
-    judged = {}
-    for cell in cells:
-        if cell.is_check and cell.grade_id:
-            registered = find(cell.grade_id)
-            if cell.grade_id in kept:
-                grader.remember(registered, student, kept[cell.grade_id])
-            judged[cell.grade_id] = grader.judge_once(registered, answers(cells, registered.exercise.cells), student)
-    return judged
 
 
 def _recorded(api: Any, section: str, student: str, ahead: Ahead, owners: Mapping[str, str]) -> Outcome:

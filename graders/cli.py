@@ -40,6 +40,10 @@ def grade(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
     course: Annotated[Path | None, typer.Option(help="Folder of nbgrader_config.py; otherwise here or above.")] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Judge everything again, whatever an earlier run did.")] = False,
+    image: Annotated[
+        str | None, typer.Option(help="Judge in Kubernetes Jobs of this image, in KUBECONFIG's current context.")
+    ] = None,
+    namespace: Annotated[str, typer.Option(help="Where those Jobs run.")] = "default",
     replay: Annotated[Path | None, typer.Option(metavar="RECEIPT", help="Score a receipt's evidence again.")] = None,
     rerun: Annotated[
         Path | None, typer.Option(metavar="RECEIPT", help="Judge a receipt's answers anew, and say what differs.")
@@ -52,6 +56,7 @@ def grade(
     `lab grade report SECTION` writes what went wrong most, for whom, and what to look at, as HTML and CSV.
     """
     from graders.batch import grade as grade_section
+    from graders.dispatch import Here, jobs_of
 
     try:
         if section == "report" and reported:
@@ -63,8 +68,9 @@ def grade(
             raise PermanentError(
                 "Which section?", "lab grade b_iam_security --jobs 2, or: lab grade report b_iam_security"
             )
+        dispatch = jobs_of(image, namespace) if image else Here
         with _progress(quiet=as_json) as told:
-            outcomes = grade_section(section, course or _course(), jobs, told, anew=anew)
+            outcomes = grade_section(section, course or _course(), jobs, told, anew=anew, dispatch=dispatch)
     except LabError as error:
         _fail(error)
     except KeyboardInterrupt:
