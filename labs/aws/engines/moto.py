@@ -12,7 +12,7 @@ from typing import Any
 
 from werkzeug.exceptions import NotFound
 
-from labs.aws.engines import Receive, Scope, Send, neighbours
+from labs.aws.engines import Receive, Scope, Send, frugal, neighbours
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Moto:
             # It asks for moto[server]; what that would add (flask) is among our own dependencies.
             warnings.simplefilter("ignore", UserWarning)
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        frugal.install()
         from a2wsgi import WSGIMiddleware
         from flask import Flask
 
@@ -45,6 +46,7 @@ class Moto:
             try:
                 application = create_backend_app(service) if service else Flask("moto")
                 neighbours.forget()
+                frugal.forget()
             except ModuleNotFoundError as error:
                 log.warning("moto cannot load %s: %s", service, error)
                 application = Flask("moto")
