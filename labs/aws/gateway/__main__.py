@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvicorn
 
+from labs.aws import models
 from labs.aws.engines import NAMES, load
 from labs.aws.gateway import certificates
 from labs.aws.learner import master_key
@@ -79,6 +80,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 async def _serve(options: argparse.Namespace) -> None:
     from labs.aws.gateway.app import Gateway
 
+    models.share()
     state = options.home / "aws"
     sockets = _sockets(options, state / LISTENERS)
     port = sockets["host"].getsockname()[1]
