@@ -42,6 +42,7 @@ def lab_commands() -> set[str]:
     from labs.cli.main import app
 
     own = {command.name or command.callback.__name__ for command in app.registered_commands}
+    own |= {group.name for group in app.registered_groups}
     return own | set(PROJECT["project"]["entry-points"]["labs.commands"])
 
 

@@ -167,6 +167,30 @@ def curriculum(as_json: Json = False) -> None:
     typer.echo(json.dumps([row.as_dict() for row in found], indent=2) if as_json else table(found))
 
 
+tools_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app.add_typer(tools_app, name="tools")
+
+
+@tools_app.callback(invoke_without_command=True)
+def tools(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show the programs the labs start: version, path, where each came from, and what was passed over."""
+    if ctx.invoked_subcommand is None:
+        from labs.cli.tools import as_dicts, table
+
+        typer.echo(json.dumps(as_dicts(), indent=2) if as_json else table())
+
+
+@tools_app.command()
+def fetch(names: Annotated[list[str] | None, typer.Argument(help="Tools; default: all that can be fetched.")] = None,
+          ) -> None:
+    """Get what is missing: the vendor's release, else a build with Go, which takes minutes."""
+    from labs.cli.tools import fetch as get
+
+    with _Progress() as report:
+        for line in get(names or [], report):
+            typer.echo(line)
+
+
 @app.command()
 def release(directory: Annotated[Path, typer.Argument(help="A folder that is missing, empty or a release.")]) -> None:
     """Write the tree a learner may have: no solutions, hidden checks or mutants."""
@@ -190,7 +214,7 @@ class _Progress:
 
         def report(line: str) -> None:
             self._status.update(line)
-            if ": starting" not in line:
+            if ": starting" not in line and ": building, " not in line:
                 console.print(line, highlight=False, markup=False)
 
         return report

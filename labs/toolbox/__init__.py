@@ -1,9 +1,12 @@
 """Programs the labs need that do not come with the Python environment of the course.
 
 Kept in a cache outside the clone (:func:`cache`), made once, used by every clone.  What was interrupted or failed
-never counts as there.  May depend on ``labs.errors`` and the standard library only.
+never counts as there.  May depend on ``labs.errors``, httpx and the standard library only.
 
     python_environments.py   Python programs whose packages cannot live beside the course's own
+    programs.py              programs in other languages (tools.toml): PATH, cache, release, build
+    releases.py              downloading a vendor's release, checked against its published SHA-256
+    go.py                    building with Go from the pinned modules in build/
 """
 
 from __future__ import annotations

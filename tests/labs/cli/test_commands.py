@@ -72,3 +72,25 @@ def test_down_with_nothing_running(lab):
 
 def test_logs_of_an_unknown_service(lab):
     assert "There is no service 'nope'" in lab("logs", "nope", status=1).stderr
+
+
+def test_tools_says_what_is_where_and_why_one_was_passed_over(lab, tmp_path):
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for name, said in (("etcd", "etcd Version: 3.6.99"), ("kubectl", "Client Version: v1.11.0")):
+        (bare / name).write_text(f"#!/bin/sh\necho {said}\n")
+        (bare / name).chmod(0o755)
+    places = {"PATH": str(bare), "LABS_CACHE": str(tmp_path / "cache"),
+              "LABS_KUBERNETES_RELEASES": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    rows = {row["name"]: row for row in json.loads(lab("tools", "--json", **places).stdout)}
+    assert (rows["etcd"]["version"], rows["etcd"]["source"], rows["etcd"]["path"]) == ("3.6.99", "PATH", f"{bare}/etcd")
+    assert rows["kubectl"]["path"] is None
+    assert "it is 1.11.0, and" in rows["kubectl"]["passed_over"][0]
+    shown = lab("tools", **places).stdout
+    assert f"passed over: {bare}/kubectl: it is 1.11.0" in shown
+    assert "apt install bubblewrap" in shown
+    assert lab("tools", "fetch", "etcd", **places).stdout == f"etcd 3.6.99 {bare}/etcd\n"
+    failed = lab("tools", "fetch", "kubectl", status=1, **places).stderr
+    assert "127.0.0.1:9" in failed
+    assert "building it needs Go" in failed
+    assert "There is no tool 'kubelet'" in lab("tools", "fetch", "etcd", "kubelet", status=1, **places).stderr

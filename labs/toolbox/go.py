@@ -1,0 +1,150 @@
+"""Building a program with Go from a module whose go.mod and go.sum are pinned, and so the hash of every source file.
+
+Go's own settings (``GOPROXY``, ``GOFLAGS``, ``GOTOOLCHAIN``…) work as they stand in the environment.  Packages that
+were compiled stay in Go's own cache, so an interrupted build goes on where it was.  When the process that asked is
+killed, Go ends with its next line of progress, which nobody can read any more.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from labs.errors import PermanentError
+
+BUILT_WITHIN = 5400.0
+"""Seconds one build may take; Kubernetes' API server needs 400 with two cores."""
+TOLD_EVERY = 2.0
+"""Seconds between two lines of progress."""
+DISK_NEEDED = 2 << 30
+"""Bytes that sources and compiled packages of Kubernetes take together, about."""
+
+
+def build(
+    module: Path, package: str, stamp: Mapping[str, str], target: Path, path: str, report: Callable[[str], None],
+) -> str:
+    """Build ``package`` into the file ``target`` and return what built it, such as ``go1.26.8``.
+
+    :param module: folder with go.mod and go.sum; nothing is written there
+    :param stamp: variables the linker sets, e.g. ``{"example.org/version.text": "v1"}``
+    :param path: where Go is looked for, as in ``PATH``
+    :raises PermanentError: no Go, or it failed; the end of what it said is in the message
+    """
+    go = shutil.which("go", path=path)
+    if go is None:
+        raise PermanentError("building it needs Go, which is not on PATH (https://go.dev/dl, "
+                             "or `conda install -c conda-forge go`)")
+    scratch = target.with_name(target.name + ".work")
+    scratch.mkdir()
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTMPDIR": str(scratch)}
+    version, cache = _output([go, "env", "GOVERSION", "GOCACHE"], module, environment).splitlines()
+    _warn_of_little_disk(Path(cache), report)
+    link = " ".join(["-s", "-w", *(f"-X {variable}={value}" for variable, value in stamp.items())])
+    flags = ["-mod=readonly", "-trimpath", "-ldflags", link]
+    _follow([go, "build", *flags, "-v", "-o", str(target), package], module, environment,
+            _Progress(target.name, report))
+    shutil.rmtree(scratch)
+    return version
+
+
+def _output(command: list[str], folder: Path, environment: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PermanentError(f"{' '.join(command)}: {error}") from error
+    if done.returncode != 0:
+        raise PermanentError(f"{' '.join(command)} fails: {done.stderr.strip()[-600:]}")
+    return done.stdout
+
+
+def _warn_of_little_disk(folder: Path, report: Callable[[str], None]) -> None:
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < DISK_NEEDED:
+        report(f"only {free >> 20} MB are free in {folder}; a first build of Kubernetes needs {DISK_NEEDED >> 20}")
+
+
+class _Progress:
+    """Says every few seconds which package is being compiled, and keeps the last lines for an error."""
+
+    def __init__(self, name: str, report: Callable[[str], None]) -> None:
+        self._name, self._report = name, report
+        self._began = self._told = time.monotonic()
+        self._packages = 0
+        self._doing = "reading its sources"
+        self.last: collections.deque[str] = collections.deque(maxlen=12)
+
+    def line(self, line: str) -> None:
+        """One line of Go's: a module it downloads, a package it compiled, or an error."""
+        if line.startswith("go: downloading "):
+            self._doing = line.removeprefix("go: ")
+        elif " " not in line:
+            self._packages += 1
+            self._doing = line
+        else:
+            self.last.append(line)
+
+    def tick(self) -> None:
+        """Report, unless that was done a moment ago."""
+        now = time.monotonic()
+        if now > self._told + TOLD_EVERY:
+            self._told = now
+            minutes, seconds = divmod(int(now - self._began), 60)
+            self._report(f"{self._name}: building, {minutes}:{seconds:02}, {self._packages} packages compiled, "
+                         f"{self._doing}")
+
+
+def _follow(command: list[str], folder: Path, environment: Mapping[str, str], progress: _Progress) -> None:
+    """Run Go at low priority to its end."""
+    nice = ["nice", "-n", "19"] if shutil.which("nice") else []
+    end = time.monotonic() + BUILT_WITHIN
+    with _started([*nice, *command], folder, environment) as process:
+        lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_read, args=(process, lines), daemon=True).start()
+        while True:
+            with contextlib.suppress(queue.Empty):
+                line = lines.get(timeout=0.5)
+                if line is None:
+                    break
+                progress.line(line)
+            progress.tick()
+            if time.monotonic() > end:
+                raise PermanentError(f"`{command[0]} build` did not end in {BUILT_WITHIN:.0f} s")
+        status = process.wait(timeout=60)
+    if status != 0:
+        said = "".join(f"\n    {line}" for line in progress.last) or f" nothing; it ended with status {status}"
+        raise PermanentError(f"`{command[0]} build` failed, and said:{said}")
+
+
+@contextlib.contextmanager
+def _started(
+    command: list[str], folder: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """The process, in a group of its own that is gone afterwards."""
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+                               start_new_session=True)
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line.rstrip())
+    lines.put(None)
