@@ -49,9 +49,11 @@ def build(
     version, cache = _output([go, "env", "GOVERSION", "GOCACHE"], module, environment).splitlines()
     _warn_of_little_disk(Path(cache), report)
     link = " ".join(["-s", "-w", *(f"-X {variable}={value}" for variable, value in stamp.items())])
+    progress = _Progress(target.name, report)
+    _follow([go, "list", "-mod=readonly", "-deps", package], module, environment, progress)
+    progress.compile()
     flags = ["-mod=readonly", "-trimpath", "-ldflags", link]
-    _follow([go, "build", *flags, "-v", "-o", str(target), package], module, environment,
-            _Progress(target.name, report))
+    _follow([go, "build", *flags, "-v", "-o", str(target), package], module, environment, progress)
     shutil.rmtree(scratch)
     return version
 
@@ -81,12 +83,16 @@ class _Progress:
     def __init__(self, name: str, report: Callable[[str], None]) -> None:
         self._name, self._report = name, report
         self._began = self._told = time.monotonic()
-        self._packages = 0
-        self._doing = "reading its sources"
+        self._packages = self._total = 0
+        self._doing = ""
         self.last: collections.deque[str] = collections.deque(maxlen=12)
 
+    def compile(self) -> None:
+        """The packages counted until now were only listed; from here on they are compiled."""
+        self._packages, self._total, self._doing = 0, self._packages, ""
+
     def line(self, line: str) -> None:
-        """One line of Go's: a module it downloads, a package it compiled, or an error."""
+        """One line of Go's: a module it downloads, a package it listed or compiled, or an error."""
         if line.startswith("go: downloading "):
             self._doing = line.removeprefix("go: ")
         elif " " not in line:
@@ -101,8 +107,9 @@ class _Progress:
         if now > self._told + TOLD_EVERY:
             self._told = now
             minutes, seconds = divmod(int(now - self._began), 60)
-            self._report(f"{self._name}: building, {minutes}:{seconds:02}, {self._packages} packages compiled, "
-                         f"{self._doing}")
+            # packages that Go still has compiled are not told
+            done = f"{self._packages} of at most {self._total} packages" if self._total else "reading its sources"
+            self._report(", ".join(filter(None, [f"{self._name}: building, {minutes}:{seconds:02}", done, self._doing])))
 
 
 def _follow(command: list[str], folder: Path, environment: Mapping[str, str], progress: _Progress) -> None:
@@ -120,11 +127,11 @@ def _follow(command: list[str], folder: Path, environment: Mapping[str, str], pr
                 progress.line(line)
             progress.tick()
             if time.monotonic() > end:
-                raise PermanentError(f"`{command[0]} build` did not end in {BUILT_WITHIN:.0f} s")
+                raise PermanentError(f"`{' '.join(command[:2])}` did not end in {BUILT_WITHIN:.0f} s")
         status = process.wait(timeout=60)
     if status != 0:
         said = "".join(f"\n    {line}" for line in progress.last) or f" nothing; it ended with status {status}"
-        raise PermanentError(f"`{command[0]} build` failed, and said:{said}")
+        raise PermanentError(f"`{' '.join(command[:2])}` failed, and said:{said}")
 
 
 @contextlib.contextmanager
