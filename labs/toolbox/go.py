@@ -109,7 +109,8 @@ class _Progress:
             minutes, seconds = divmod(int(now - self._began), 60)
             # packages that Go still has compiled are not told
             done = f"{self._packages} of at most {self._total} packages" if self._total else "reading its sources"
-            self._report(", ".join(filter(None, [f"{self._name}: building, {minutes}:{seconds:02}", done, self._doing])))
+            parts = [f"{self._name}: building, {minutes}:{seconds:02}", done, self._doing]
+            self._report(", ".join(filter(None, parts)))
 
 
 def _follow(command: list[str], folder: Path, environment: Mapping[str, str], progress: _Progress) -> None:
