@@ -229,7 +229,7 @@ def _validated(exercise: Exercise, reply: dict[str, Any], inputs: Mapping[str, l
                 Problem(
                     f"{name} is {why}" + (f" after {errors}" if errors else ""),
                     f"a function {name}" if is_function else f"a variable {name} that holds {_kind(schema)}",
-                    "Assign it in the answer cell, run that cell, then check again.",
+                    _next_step(reply["errors"]),
                 )
             )
             continue
@@ -276,6 +276,18 @@ def _outcomes(
             outcome["raised" if kind == "raised" else "refused"] = str(value)[:400]
         outcomes.append(outcome)
     return outcomes
+
+
+def _next_step(errors: list[Any]) -> str:
+    """What to do about an answer that is not there, given what stopped the cells."""
+    if any(str(error).startswith("NameError") for error in errors):
+        return (
+            "The check runs the answer cells alone, with values and nothing from other cells: import or define that "
+            "name in the answer cell, too."
+        )
+    if errors:
+        return "The answer cell stops at the line that is named: repair it, run that cell, then check again."
+    return "Assign it in the answer cell, run that cell, then check again."
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

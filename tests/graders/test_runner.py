@@ -33,6 +33,19 @@ def test_no_answer_no_points(grader, registered, source):
     assert verdict.findings
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("evens = wanted[:5]", "name 'wanted' is not defined"),
+        ("evens = wanted[:5]", "alone, with values and nothing from other cells"),
+        ("evens = [0, 2", "stops at the line that is named"),
+        ("", "Assign it in the answer cell"),
+    ],
+)
+def test_a_cell_that_stops_is_told_what_to_do_next(grader, registered, source, told):
+    assert told in graded(grader, registered, source).text()
+
+
 def test_every_mutant_fails_with_its_own_message(grader, registered):
     for mutant in registered.mutants():
         verdict = graded(grader, registered, mutant.source)
