@@ -14,6 +14,26 @@ ROOT = Path(__file__).resolve().parents[2]
 STUDENTS = ("learner", "ada@example.org")  # different seeds: other names, numbers and faults
 EXERCISES = sorted(name for name, _, folder in discover() if ROOT / "graders" / "checks" in folder.parents)
 
+# Right answers in other forms than the solution's: what an exercise's text allows, its check must not refuse.
+OTHER_ANSWERS = {
+    # The cell's own provider is named by its first hint.
+    "b2-q1 the provider that the cell defines": """
+trust_policy = {
+    "Version": "2012-10-17",
+    "Statement": {"Effect": "Allow", "Principal": {"Federated": [provider]},
+                  "Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
+                  "Condition": {"StringLike": {
+                      f"{issuer}:sub": [f"system:serviceaccount:{values['namespace']}:{values['app']}"],
+                      f"{issuer}:aud": ["sts.amazonaws.com"]}}}}
+""",
+    "b2-q4 not after the moment": """
+revocation = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Deny", "Action": ["*"], "Resource": ["*"],
+                   "Condition": {"DateLessThanEquals": {"aws:TokenIssueTime": [values["now"]]}}}]}
+""",
+}
+
 
 @pytest.fixture(scope="module")
 def grader():
@@ -95,3 +115,18 @@ def test_mutant_fails_with_its_own_message(grader, exercise_id, mutant):
     assert verdict.points < verdict.max
     assert verdict.notes == ()
     assert mutant.pattern.search(verdict.text()), f"{mutant.pattern.pattern!r} is not in\n{verdict.text()}"
+
+
+@functools.cache
+def given(exercise_id: str) -> str:
+    """What the released answer cell defines above the solution."""
+    (cell,) = find(exercise_id).exercise.cells
+    return solution(exercise_id)[cell].partition("### BEGIN SOLUTION")[0]
+
+
+@pytest.mark.parametrize("case", OTHER_ANSWERS)
+def test_a_right_answer_in_another_form_gets_full_marks(grader, case):
+    exercise_id = case.partition(" ")[0]
+    (cell,) = find(exercise_id).exercise.cells
+    verdict = grader.grade(find(exercise_id), {cell: given(exercise_id) + OTHER_ANSWERS[case]}, "ada@example.org")
+    assert verdict.full, verdict.text()

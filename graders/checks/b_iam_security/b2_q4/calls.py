@@ -21,7 +21,9 @@ ALL_HINT = "A thief uses whatever the role may do: deny every action on every re
 
 
 class Theft:
-    """The role after the theft, with the learner's policy attached at a moment of its own second.
+    """The role after the theft, with the learner's policy attached at a moment between two seconds.
+
+    Sessions are opened in whole seconds, so "before" and "not after" the moment are the same sessions.
 
     :raises botocore.exceptions.ClientError: AWS refuses the document
     """
@@ -31,7 +33,7 @@ class Theft:
         iam, role = self.aws.client("iam"), self.values["app_role"]
         iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(app_trust(self.values)))
         self.thief, self.pod = steal(self.aws, self.values), keys_of(web_identity(self.aws, self.values, "app_role"))
-        self.moment = moment(_next_second())
+        self.moment = moment(_next_second() - 1).replace("Z", ".500Z")
         text = json.dumps(policy).replace(self.values["now"], self.moment)
         iam.put_role_policy(RoleName=role, PolicyName="revoke", PolicyDocument=text)
         self.fresh = keys_of(web_identity(self.aws, self.values, "app_role"))

@@ -33,11 +33,11 @@ class Migration:
         self._work("the start")
         for number, step in enumerate(steps, 1):
             word, _, name = step.strip().partition(" ")
-            if name not in USERS or word not in ("switch", "deactivate", "delete"):
+            if name not in (SWITCHES if word == "switch" else USERS) or word not in ("switch", "deactivate", "delete"):
                 self.unknown.append(step)
                 continue
             if word == "switch":
-                self._switch(name)
+                self.roles.add(name)
             else:
                 self._key(word, USERS[name])
             self._work(f"step {number}, {step}")
@@ -47,10 +47,6 @@ class Migration:
         iam = administrator(self.aws, "iam")
         names = [self.values[user] for user in USERS.values()]
         return [name for name in names if iam.list_access_keys(UserName=name)["AccessKeyMetadata"]]
-
-    def _switch(self, name: str) -> None:
-        if name in SWITCHES:
-            self.roles.add(name)
 
     def _key(self, word: str, user: str) -> None:
         iam, name = administrator(self.aws, "iam"), self.values[user]
