@@ -10,13 +10,16 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from graders.checks.b_iam_security.probes import account_of
 from graders.exercise import Finding
-from labs.scenarios.b_iam_security.b3 import deliver, deploy
+from labs.scenarios.b_iam_security.b3 import clients, deliver, deploy, session_of
 
 MANAGEMENT_HINT = (
     "Selectors replace what the trail logged before. Management events need a selector of their own, with nothing but "
     "the field eventCategory."
 )
-READS_HINT = "The job reads, too: a selector that is limited to writes shows half of it."
+READS_HINT = (
+    "The job reads, too, and lists: a selector that is limited to writes shows half of it, and one that is limited to "
+    "folders leaves out ListObjects, whose ARN is the bucket's and a slash."
+)
 TYPE_HINT = (
     "Each kind of resource needs a selector: eventCategory Data, one resources.type, and the ARNs of what the job "
     "touches."
@@ -49,9 +52,16 @@ class Day:
         trail.put_event_selectors(TrailName=self.values["trail"], AdvancedEventSelectors=selectors)
         before = set(self._keys())
         deploy(self.aws, self.values)
+        self._end_of_month()
         self._others()
         deliver(self.aws)
         self.events = [event for key in self._keys() if key not in before for event in self._records(key)]
+
+    def _end_of_month(self) -> None:
+        """The job's monthly step, in its own session: selectors may ask who acts as well as on what."""
+        job = clients(self.aws, session_of(self.aws, self.values, "deploy"))
+        month = f"{self.values['reports']}/2026-10.txt"
+        job("s3").delete_object(Bucket=self.values["bucket"], Key=month)
 
     def _others(self) -> None:
         """The rest of the shop goes on: customers, orders, a checkout, and an auditor who reads the logs."""
@@ -63,8 +73,6 @@ class Day:
         functions.invoke(FunctionName=self.values["checkout"], InvocationType="DryRun")
         for key in self._keys()[:3]:
             s3.get_object(Bucket=self.values["logs"], Key=key)
-        month = f"{self.values['reports']}/2026-10.txt"
-        s3.delete_object(Bucket=self.values["bucket"], Key=month)
 
     def _keys(self) -> list[str]:
         pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.values["logs"])
