@@ -72,9 +72,14 @@ class Site:
         return Finding(
             "the analyzer's public finding is resolved",
             points,
-            working and finding["status"] == "RESOLVED" and not any(one.startswith("*") for one in left),
+            working and finding["status"] == "RESOLVED" and not any(self._open(one) for one in self.findings()),
             seen,
-            "RESOLVED, and no finding with the principal *",
+            "RESOLVED, and no finding with the principal * that lets in anybody but the partner's role",
             "A finding resolves when no external principal is let in that way any more. A condition on * changes the "
             "finding or leaves it; naming the partner's role removes it.",
         )
+
+    def _open(self, finding: dict[str, Any]) -> bool:
+        """It names everybody, and no condition leaves only the partner's role."""
+        only = (finding["condition"] or {}).get("aws:PrincipalArn")
+        return principal(finding) == "*" and (finding["isPublic"] or only != self.values["sync_arn"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -32,8 +33,14 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
             Probe(
                 "the partner overwrites its report",
                 site.write(partner, site.values["report"]),
-                0.5,
+                0.4,
                 "Reading is agreed: name that one action.",
+            ),
+            Probe(
+                "the partner lists the bucket",
+                partial(partner.list_objects_v2, Bucket=site.name),
+                0.1,
+                "Reading objects is agreed: s3:ListBucket would show every name in the bucket.",
             ),
             Probe("a stranger reads the report", site.read(site.stranger()), 0.2, WIDE_HINT),
             Probe("a stranger overwrites cart.js", site.write(site.stranger()), 0.2, WIDE_HINT),

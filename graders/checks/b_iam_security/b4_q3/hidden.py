@@ -50,4 +50,5 @@ def _afterwards(search: Search) -> None:
     thief = aws.client_as("s3", **search.lab.credentials(aws, values, "thief"))
     attempt(lambda: thief.delete_bucket_policy(Bucket=values["site"]))
     attempt(lambda: thief.put_bucket_policy(Bucket=values["archive"], Policy=policy))
+    attempt(lambda: thief.put_bucket_policy(Bucket=values["site"], Policy="{"))  # refused: not a document
     attempt(lambda: thief.get_bucket_policy(Bucket=values["site"]))
