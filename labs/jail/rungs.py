@@ -71,9 +71,9 @@ def judge(rung: str, plan: Mapping[str, Any]) -> tuple[dict[str, str], dict[str,
     view = rung == "bubblewrap"
     plain = not plan["connect"] and not plan["bind"]
     uid_left = plan["uid"] is None or view or bool(version) or not confine.out_of_reach(plan, plan["uid"])
-    files = "a view of its own" if view else "Landlock" if version >= 3 else ""
+    files = "a view of its own" if view else "Landlock and the seccomp filter" if version >= 3 and filtered else ""
     table = {
-        "files": (files, "bubblewrap, or Landlock 3 (Linux 6.2)"),
+        "files": (files, "bubblewrap, or Landlock 3 (Linux 6.2) on x86_64 or aarch64"),
         "network": ("the seccomp filter" if filtered else "", "Linux on x86_64 or aarch64"),
         "ports": ("the seccomp filter" if filtered and plain else "Landlock" if filtered and version >= 4 else "",
                   "Landlock 4 (Linux 6.7)"),

@@ -25,7 +25,8 @@ AF_UNIX, AF_INET, AF_INET6, STREAM, SEQPACKET, TCP = 1, 2, 10, 1, 5, 6
 MSG_FASTOPEN = 0x20000000       # connects without connect(), which Landlock watches
 CLONE_THREAD, CLONE_NEW = 0x10000, 0x7E020000
 SET_OWNER = (8, 10, 15)         # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals to others by way of a file
-CONTROLS = (0x5412, 0x541C, 0x8901, 0x8902)     # TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
+CONTROLS = (0x5412, 0x541C, 0x8901, 0x8902,     # TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
+            0x40086602, 0x401C5820)             # FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR
 
 REFUSED: dict[str, tuple[int | None, int | None]] = {
     # other processes
@@ -55,6 +56,14 @@ SYSTEM_V: dict[str, tuple[int | None, int | None]] = {
     "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190), "semop": (65, 193),
     "semtimedop": (220, 192), "semctl": (66, 191), "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188),
     "msgctl": (71, 187),
+}
+ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
+    # what belongs to a file and is not its content: Landlock watches none of it, and the owner may be the same uid
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
+    "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None),
+    "futimesat": (261, None), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
+    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
 }
 JUDGED: dict[str, tuple[int | None, int | None]] = {
     "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138),
@@ -167,6 +176,8 @@ def program(plan: Mapping[str, Any], *, pid: int, scoped: bool, machine: str | N
     """The filter as ``struct sock_filter[]``; raises KeyError for a machine that ``available`` does not know."""
     column, audit = ARCHITECTURES[machine or platform.machine()]
     refused = REFUSED | ({} if plan["system_v_ipc"] else SYSTEM_V)
+    if plan.get("rung") != "bubblewrap":        # there other files are read-only, or not to be seen
+        refused |= ATTRIBUTES
     numbers = sorted(number for row in refused.values() if (number := row[column]) is not None)
     made: list[Instruction] = [
         (LOAD, 0, 0, 4), (JUMP_EQUAL, 1, 0, audit), refuse(errno.ENOSYS),      # another architecture's calls

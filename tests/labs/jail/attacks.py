@@ -101,6 +101,13 @@ ATTACKS = {
         os.symlink(facts["secret"], "link"); attempt(lambda: open("link").read())"""),
     "hard_link_out": Attack("files", 'attempt(lambda: (os.link(facts["open"], "hard"), open("hard").read()))'),
     "rename_into_my_folder": Attack("files", 'attempt(lambda: os.rename(facts["outside"] + "/moved", "moved"))'),
+    "change_a_mode_outside": Attack("files", 'attempt(lambda: os.chmod(facts["open"], 0o600))'),
+    "change_a_folders_mode_outside": Attack("files", 'attempt(lambda: os.chmod(facts["outside"], 0o700))'),
+    "change_an_owner_outside": Attack("files", 'attempt(lambda: os.chown(facts["open"], os.getuid(), os.getgid()))'),
+    "change_a_time_outside": Attack("files", 'attempt(lambda: os.utime(facts["open"], (0, 0)))'),
+    "change_the_mode_of_a_readable_file": Attack("files", """
+        descriptor = os.open(facts["granted"], os.O_RDONLY)
+        attempt(lambda: os.fchmod(descriptor, 0o600))"""),
     "make_a_device": Attack("files", 'attempt(lambda: os.mknod("dev", 0o60600, os.makedev(8, 0)))', control=False),
     # network
     "connect_to_another_port": Attack("ports", """
@@ -128,7 +135,12 @@ ATTACKS = {
         attempt(lambda: socket.socketpair(1, 2)[0].connect(facts["datagram"]))"""),
     # other processes
     "kill_the_bystander": Attack("others", 'attempt(lambda: os.kill(facts["bystander"], 0))'),
-    "kill_the_parent": Attack("others", 'attempt(lambda: os.kill(os.getppid(), signal.SIGKILL))', control=False),
+    "kill_the_parent": Attack("others", """
+        before = os.getppid()
+        try: os.kill(before, signal.SIGKILL)        # in a process namespace its first process is deaf to this
+        except OSError: pass
+        time.sleep(0.2)
+        print("HELD" if os.getppid() == before else "ESCAPED")""", control=False),
     "kill_the_supervisor": Attack("others", """
         for pid in facts["mine"]:
             attempt(lambda: os.kill(pid, signal.SIGKILL))""", control=False),
