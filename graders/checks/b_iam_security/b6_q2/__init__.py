@@ -11,7 +11,7 @@ EXERCISE = Exercise(
         "metadata_options": {
             "type": "object",
             "minProperties": 1,
-            "description": "parameters of ModifyInstanceMetadataOptions as a Python dict",
+            "description": "HttpTokens, HttpPutResponseHopLimit (a number) and the like, without the instance",
             "properties": {
                 "HttpTokens": {"type": "string"},
                 "HttpPutResponseHopLimit": {"type": "integer"},

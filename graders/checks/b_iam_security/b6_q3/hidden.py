@@ -30,7 +30,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     ensure_role(aws, deploy, document(everybody), {"all": document(allow("*"))})
     calls = [
         ("s3", "list_buckets", {}),
-        ("ec2", "create_tags", {"Resources": ["vpc-0a1b2c3d4e5f60718"], "Tags": [{"Key": "owner", "Value": "me"}]}),
+        ("ec2", "describe_security_groups", {}),
         ("ecr", "create_repository", {"repositoryName": f"mine-{values['suffix']}"}),
         ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::{aws.account}:role/{deploy}", "RoleSessionName": "me"}),
     ]
@@ -39,7 +39,12 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     except (ClientError, ParamValidationError) as error:
         yield refused(error, 2)
         return
-    names = ["lists the account's buckets", "tags a VPC", "creates a repository", "assumes the deployment's role"]
+    names = [
+        "lists the account's buckets",
+        "describes security groups",
+        "creates a repository",
+        "assumes the deployment's role",
+    ]
     yield from judge(
         [
             call("the node describes subnets", 0.25, theft.subnets, NEEDED, WORK_HINT),

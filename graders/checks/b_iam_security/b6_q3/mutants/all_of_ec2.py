@@ -1,4 +1,4 @@
-r"""thief\s+tags\s+a\s+VPC
+r"""thief\s+creates\s+a\s+repository[\s\S]*allowed
 
 Allows both services whole.
 """
