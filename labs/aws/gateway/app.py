@@ -193,6 +193,9 @@ class Gateway:
         self.guardduty = GuardDuty(state / "guardduty.json", fresh, self.client, self.trail)
         self.functions = lambda_functions.Functions(self, state / "functions")
         self.rotations = secrets_rotation.Rotations(self, state / "rotations.json", fresh)
+        self.authorizer.known_beside["secretsmanager", "DescribeSecret"] = lambda secret: secrets_rotation.settings_of(
+            self.rotations.get(str(secret.get("ARN")))
+        )
         self.learner = learner
         self.listeners: dict[str, str] = {}  # what __main__ writes to listeners.json
         self.notes: dict[tuple[str, ...], Any] = {}  # what corrections remember, as short-lived as the engine's state

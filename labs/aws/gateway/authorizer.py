@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from labs.aws.engines.client import EngineClient, EngineError
@@ -53,9 +53,11 @@ class Lookup:
         account = params.pop("account", None) or self._account
         region = params.pop("region", None) or self._region
         try:
-            return await self._authorizer.client.call(service, operation, account=account, region=region, **params)
+            answer = await self._authorizer.client.call(service, operation, account=account, region=region, **params)
         except EngineError as error:
             raise AwsError(error.code, error.message, error.status) from error
+        more = self._authorizer.known_beside.get((service, operation))
+        return {**answer, **more(answer)} if more else answer
 
     async def bucket_owner(self, bucket: str) -> str | None:
         """The account that owns a bucket, or ``None`` when it does not exist."""
@@ -77,6 +79,8 @@ class Authorizer:
         self.ownership = ownership
         self.organization = organization
         self._keys_of: dict[int, tuple[Policy, frozenset[str]]] = {}
+        # By service and operation: what a provider of ours adds to the engine's answer about a resource.
+        self.known_beside: dict[tuple[str, str], Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {}
 
     async def bucket_owner(self, bucket: str, account: str) -> str | None:
         """Who owns ``bucket``: from what passed through, else by asking the engine as ``account``."""

@@ -323,12 +323,12 @@ async def _cancel_rotate_secret(exchange: Exchange, params: Params) -> dict[str,
 
 async def _describe_secret(exchange: Exchange, params: Params) -> dict[str, Any]:
     secret = await _secret(exchange, params)
-    merged = {**secret.description, **_settings(exchange.gateway.rotations.get(secret.arn))}
+    merged = {**secret.description, **settings_of(exchange.gateway.rotations.get(secret.arn))}
     stages = secret.with_empty(secret.description.get("VersionIdsToStages") or {})
     return {**merged, "VersionIdsToStages": stages}
 
 
-def _settings(record: Params) -> dict[str, Any]:
+def settings_of(record: Params) -> dict[str, Any]:
     """The rotation members of ``DescribeSecret`` and ``ListSecrets``."""
     if not record.get("function"):
         return {}
@@ -347,7 +347,7 @@ async def _list_secrets(exchange: Exchange, params: Params) -> dict[str, Any]:
     answer = await exchange.engine("secretsmanager", "ListSecrets", account=exchange.account, **params)
     answer.pop("ResponseMetadata", None)
     rotations = exchange.gateway.rotations
-    listed = [{**entry, **_settings(rotations.get(entry["ARN"]))} for entry in answer.get("SecretList", [])]
+    listed = [{**entry, **settings_of(rotations.get(entry["ARN"]))} for entry in answer.get("SecretList", [])]
     return {**answer, "SecretList": listed}
 
 

@@ -233,6 +233,8 @@ async def _secret(asked: Asked, action: str, name: str, context: Context) -> lis
     arn = str(answer.get("ARN") or (name if name.startswith("arn:") else asked.arn("secretsmanager", f"secret:{name}")))
     if answer:
         context["secretsmanager:SecretId"] = arn
+        if answer.get("RotationLambdaARN"):
+            context["secretsmanager:resource/AllowRotationLambdaArn"] = str(answer["RotationLambdaARN"])
         context.update(resource_tags(answer.get("Tags"), "secretsmanager"))
     found = [Check(action, arn, owner, context)]
     key = str(answer.get("KmsKeyId") or "")

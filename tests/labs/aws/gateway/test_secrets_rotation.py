@@ -221,6 +221,23 @@ def test_the_caller_needs_both_permissions_and_the_function_its_own(place: Place
     assert "is not authorized to perform: secretsmanager:GetSecretValue" in reason
 
 
+def test_a_policy_may_ask_which_function_rotates_the_secret(place: Place) -> None:
+    place.rotate()
+    place.ended("RotationSucceeded")
+    iam = place.account.client("iam")
+    iam.create_user(UserName="operator")
+    key = iam.create_access_key(UserName="operator")["AccessKey"]
+    mine = place.account.client_as("secretsmanager", key["AccessKeyId"], key["SecretAccessKey"])
+    for function, allowed in ((place.function, True), (f"{place.function}-other", False)):
+        condition = {"StringEquals": {"secretsmanager:resource/AllowRotationLambdaArn": function}}
+        iam.put_user_policy(UserName="operator", PolicyName="p", PolicyDocument=document(
+            {**allow("secretsmanager:DescribeSecret"), "Condition": condition}))  # fmt: skip
+        if allowed:
+            assert mine.describe_secret(SecretId=place.secret)["ARN"] == place.secret
+        else:
+            assert code_of(mine.describe_secret, SecretId=place.secret)[0] == "AccessDeniedException"
+
+
 def test_testing_a_configuration_calls_one_step_and_changes_no_label(place: Place) -> None:
     place.configure(FAIL="testSecret")
     answer = place.rotate(RotateImmediately=False)
