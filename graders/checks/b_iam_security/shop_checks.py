@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from graders.checks.b_iam_security.probes import account_of
 from graders.exercise import Finding
+from labs.scenarios.b_iam_security.confined_shop import BROKEN
 from labs.scenarios.b_iam_security.rotation_parts import ensure_function
 from labs.scenarios.b_iam_security.shop_run import ShopRun
 
@@ -35,6 +37,19 @@ def running_shop(live: Any, *, steps: str = "", connecting: str = "", serve: boo
     keys = lab.credentials(aws, values, "shop")
     with ShopRun(aws, values, keys, connecting=connecting, serve=serve) as shop:
         yield shop
+
+
+def mistake(shop: ShopRun) -> str:
+    """What stopped the learner's ``connect`` last, as a continuation of what was observed; "" for nothing."""
+    said = ""
+    for line in shop.log().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("message") == BROKEN:
+            said = f"; {str(record.get('reason', ''))[:200]}"
+    return said
 
 
 def no_request_failed(report: Any, points: float, counted: bool, hint: str) -> Finding:

@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 import time
+import traceback
 from typing import Any
 
 from labs.aws.providers.lambda_runtime import confine
@@ -21,6 +22,8 @@ from labs.shop import logins, logs
 from labs.shop.__main__ import serve
 from labs.shop.config import from_environment
 
+SOURCE = "<connect>"
+BROKEN = "connect failed"  # the log line of a mistake in the source, as opposed to a login that was rejected
 LIMITS = {"timeout": 120, "memory": 512, "uid": 65534}  # seconds of CPU, MB, user
 
 
@@ -35,7 +38,7 @@ def main(descriptor: int) -> int:
     if source:
         namespace: dict[str, Any] = {"__name__": "answer", "LoginRejected": logins.LoginRejected}
         try:
-            exec(compile(source, "<connect>", "exec"), namespace)
+            exec(compile(source, SOURCE, "exec"), namespace)
         except Exception as error:  # noqa: BLE001 (whatever the source raises)
             logging.getLogger("shop").error("cannot start", extra={"reason": f"{type(error).__name__}: {error}"})
             return 3
@@ -45,7 +48,13 @@ def main(descriptor: int) -> int:
             return 3
 
         def connecting(open_connection: Any, read_secret: Any, cache: Any) -> Any:
-            return given(open_connection, read_secret, cache, time.monotonic())
+            try:
+                return given(open_connection, read_secret, cache, time.monotonic())
+            except (TypeError, NameError, AttributeError, LookupError, ArithmeticError, ValueError) as error:
+                line = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == SOURCE]
+                reason = f"{type(error).__name__} in line {line[-1] if line else '?'} of connect: {error}"
+                logging.getLogger("shop").error(BROKEN, extra={"reason": reason})
+                raise
 
     serve(settings, listening, connecting)
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from graders.checks.b_iam_security.b5_q3.changes import put
-from graders.checks.b_iam_security.shop_checks import NOT_COUNTED, running_shop
+from graders.checks.b_iam_security.shop_checks import NOT_COUNTED, mistake, running_shop
 from graders.exercise import Finding
 from labs.errors import PermanentError
 
@@ -45,7 +45,7 @@ def _judge(shop: Any, live: Any) -> Iterator[Finding]:
         "while no login works, customers get an answer at once",
         0.5,
         answered,
-        str(report) if opens else NOT_COUNTED,
+        str(report) + ("" if answered else mistake(shop)) if opens else NOT_COUNTED,
         "only status 503",
         ONCE,
     )

@@ -8,7 +8,13 @@ from typing import Any
 import httpx
 
 from graders.checks.b_iam_security.b5_q3.changes import take_turns, why_not
-from graders.checks.b_iam_security.shop_checks import NOT_COUNTED, no_request_failed, nothing_leaks, running_shop
+from graders.checks.b_iam_security.shop_checks import (
+    NOT_COUNTED,
+    mistake,
+    no_request_failed,
+    nothing_leaks,
+    running_shop,
+)
 from graders.exercise import Finding
 from labs.errors import PermanentError
 
@@ -33,7 +39,8 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
 def _judge(shop: Any, live: Any) -> Iterator[Finding]:
     answer = httpx.get(f"{shop.url}/api/products", timeout=15, trust_env=False)
     opens = answer.status_code == 200
-    yield Finding("the shop opens", 0.5, opens, f"status {answer.status_code}", "status 200", START)
+    seen = f"status {answer.status_code}" + ("" if opens else mistake(shop))
+    yield Finding("the shop opens", 0.5, opens, seen, "status 200", START)
     _, report = shop.under_traffic(lambda: take_turns(shop, live, TURNS)) if opens else (None, None)
     unnoticed = no_request_failed(report, 1, opens, TWICE)
     yield unnoticed
