@@ -26,6 +26,54 @@ trust_policy = {
                       f"{issuer}:sub": [f"system:serviceaccount:{values['namespace']}:{values['app']}"],
                       f"{issuer}:aud": ["sts.amazonaws.com"]}}}}
 """,
+    "b3-q1 who acts, beside what is touched": """
+job = f"arn:aws:sts::{values['account']}:assumed-role/{values['deployer']}/deploy"
+selectors = [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}] + [
+    {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": [kind]},
+                        {"Field": "userIdentity.arn", "Equals": [job]}]}
+    for kind in ("AWS::S3::Object", "AWS::Lambda::Function", "AWS::SQS::Queue")]
+""",
+    "b4-q1 everybody, if it is the partner's role": """
+bucket_policy = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"{site_arn}/reports/*",
+                   "Condition": {"ArnEquals": {"aws:PrincipalArn": values["sync_arn"]}}}]}
+""",
+    "b4-q4 and calls that services make": """
+containment = {
+    "Version": "2012-10-17",
+    "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*",
+                  "Condition": {"NotIpAddress": {"aws:SourceIp": [f"{values['egress']}/32"]},
+                                "BoolIfExists": {"aws:ViaAWSService": "false"}}}}
+""",
+    # "Permissions for rotation" in the Secrets Manager User Guide and AWS's rotation templates ask for the function.
+    "b5-q2 the condition of AWS's templates": """
+mine = f"{secret_arn}{values['secret']}-??????"
+function = f"arn:aws:lambda:us-east-1:{values['account']}:function:{values['function']}"
+rotation_policy = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Resource": mine,
+     "Action": ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
+                "secretsmanager:UpdateSecretVersionStage"],
+     "Condition": {"StringEquals": {"secretsmanager:resource/AllowRotationLambdaArn": function}}},
+    {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
+     "Resource": f"{secret_arn}{values['admin_secret']}-??????"},
+    {"Effect": "Allow", "Action": "secretsmanager:GetRandomPassword", "Resource": "*"}]}
+shop_policy = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": mine,
+     "Condition": {"StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}}}]}
+""",
+    "b6-q4 this cluster only, and a statement for each action": """
+tags = {"kubernetes-namespace": values["namespace"], "kubernetes-service-account": values["service_account"],
+        "eks-cluster-name": values["cluster"]}
+trust_policy = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": ["pods.eks.amazonaws.com"]}, "Action": action,
+     "Condition": {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()},
+                   "StringLike": {"aws:SourceAccount": values["account"]}}}
+    for action in ("sts:AssumeRole", "sts:TagSession")]}
+role_policy = {"Version": "2012-10-17", "Statement": {
+    "Effect": "Allow", "Action": ["s3:GetObject"],
+    "Resource": [f"arn:aws:s3:::{values['bucket']}/{values['folder']}/*"]}}
+""",
     "b2-q4 not after the moment": """
 revocation = {
     "Version": "2012-10-17",
