@@ -59,11 +59,14 @@ SYSTEM_V: dict[str, tuple[int | None, int | None]] = {
 }
 ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
     # what belongs to a file and is not its content: Landlock watches none of it, and the owner may be the same uid
-    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
-    "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None),
-    "futimesat": (261, None), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6),
-    "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
-    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
+    "chown": (92, None), "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "setxattr": (188, 5),
+    "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16), "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
+}
+TIDINESS: dict[str, tuple[int | None, int | None]] = {
+    # the same, of calls that copying a file makes: programs that only want to be tidy go on
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "utime": (132, None),
+    "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
 }
 JUDGED: dict[str, tuple[int | None, int | None]] = {
     "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138),
@@ -176,14 +179,18 @@ def program(plan: Mapping[str, Any], *, pid: int, scoped: bool, machine: str | N
     """The filter as ``struct sock_filter[]``; raises KeyError for a machine that ``available`` does not know."""
     column, audit = ARCHITECTURES[machine or platform.machine()]
     refused = REFUSED | ({} if plan["system_v_ipc"] else SYSTEM_V)
+    ignored: list[int] = []
     if plan.get("rung") != "bubblewrap":        # there other files are read-only, or not to be seen
         refused |= ATTRIBUTES
+        ignored = sorted(number for row in TIDINESS.values() if (number := row[column]) is not None)
     numbers = sorted(number for row in refused.values() if (number := row[column]) is not None)
     made: list[Instruction] = [
         (LOAD, 0, 0, 4), (JUMP_EQUAL, 1, 0, audit), refuse(errno.ENOSYS),      # another architecture's calls
         (LOAD, 0, 0, 0), (JUMP_ABOVE, 0, 1, NEWEST), refuse(errno.ENOSYS),     # also the x32 calls of x86_64
         *[(JUMP_EQUAL, len(numbers) - at, 0, number) for at, number in enumerate(numbers)],
         (JUMP, 0, 0, 1), refuse(errno.EPERM),
+        *[(JUMP_EQUAL, len(ignored) - at, 0, number) for at, number in enumerate(ignored)],
+        (JUMP, 0, 0, 1), refuse(0),
     ]
     for name, rule in rules(plan, pid=pid, scoped=scoped).items():
         number = JUDGED[name][column]

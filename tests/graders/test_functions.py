@@ -81,8 +81,8 @@ def test_what_a_function_returns_or_raises_is_seen(grader, source, points, seen)
         ("double = 6", "double is not a function"),
         ("def double(n):\n    import os\n    os._exit(0)", "ended the process"),
         (
-            "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'{\"values\": {\"double\": [{\"returned\": 6}],"
-            " \"unit\": \"g\"}, \"refused\": {}, \"errors\": []}\\n')\n    except OSError: pass",
+            "import os\nfor fd in range(3, 4096):\n  try: os.write(fd, b'{\"values\": {\"double\": [{\"returned\": 6}]"
+            ", \"unit\": \"g\"}, \"refused\": {}, \"errors\": []}\\n')\n    except OSError: pass",
             "double gave no results",
         ),
     ],

@@ -124,7 +124,8 @@ FILES = {
     + "import os\nhome = os.environ['HOME']\nos.makedirs(home + '/.local/share/jupyter/kernels/python3')\n"
     "open(home + '/.local/share/jupyter/kernels/python3/kernel.json', 'w').write('{}')",
     "chmod and chown": WRONG
-    + "import os\nfor path in ('{secret}', '{folder}'):\n    try:\n        os.chmod(path, 0o777)\n        evens = [0, 2, 4, 6, 8]\n"
+    + "import os\nfor path in ('{secret}', '{folder}'):\n    try:\n        os.chmod(path, 0o777)\n"
+    "        if os.stat(path).st_mode & 0o777 == 0o777:\n            evens = [0, 2, 4, 6, 8]\n"
     "    except OSError:\n        pass",
     "deletes": WRONG
     + "import os, shutil\ntry:\n    os.remove('{secret}')\nexcept OSError:\n    pass\nshutil.rmtree('{folder}', ignore_errors=True)",

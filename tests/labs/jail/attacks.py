@@ -38,6 +38,16 @@ def attempt(action):
         print("HELD", type(error).__name__, error.errno, flush=True)
     else:
         print("ESCAPED", repr(seen)[:200], flush=True)
+def change(path, action):
+    try:
+        before = os.stat(path)
+        action()
+        after = os.stat(path)
+    except OSError as error:
+        print("HELD", type(error).__name__, error.errno, flush=True)
+    else:
+        same = (before.st_mode, before.st_mtime, before.st_uid) == (after.st_mode, after.st_mtime, after.st_uid)
+        print("HELD" if same else "ESCAPED", flush=True)
 def call(number, *args):
     result = libc.syscall(ctypes.c_long(number), *[a if isinstance(a, bytes) else ctypes.c_long(a) for a in args])
     if result < 0:
@@ -89,6 +99,10 @@ ATTACKS = {
                 server.accept()[0].close()
         print("HELD")
         """, control=False, grants={"connect": "free", "bind": "free"}),
+    "copying_a_file_works": Attack("granted", """
+        import shutil
+        shutil.copy2(facts["granted"], "copy")
+        print("HELD", open("copy").read())""", control=False),
     # files
     "read_a_secret": Attack("files", 'attempt(lambda: open(facts["secret"]).read())'),
     "read_etc_shadow": Attack("files", 'attempt(lambda: open("/etc/shadow").read())', control=False),
@@ -101,13 +115,14 @@ ATTACKS = {
         os.symlink(facts["secret"], "link"); attempt(lambda: open("link").read())"""),
     "hard_link_out": Attack("files", 'attempt(lambda: (os.link(facts["open"], "hard"), open("hard").read()))'),
     "rename_into_my_folder": Attack("files", 'attempt(lambda: os.rename(facts["outside"] + "/moved", "moved"))'),
-    "change_a_mode_outside": Attack("files", 'attempt(lambda: os.chmod(facts["open"], 0o600))'),
-    "change_a_folders_mode_outside": Attack("files", 'attempt(lambda: os.chmod(facts["outside"], 0o700))'),
+    "change_a_mode_outside": Attack("files", 'change(facts["open"], lambda: os.chmod(facts["open"], 0o600))'),
+    "change_a_folders_mode_outside": Attack("files", """
+        change(facts["outside"], lambda: os.chmod(facts["outside"], 0o700))"""),
     "change_an_owner_outside": Attack("files", 'attempt(lambda: os.chown(facts["open"], os.getuid(), os.getgid()))'),
-    "change_a_time_outside": Attack("files", 'attempt(lambda: os.utime(facts["open"], (0, 0)))'),
+    "change_a_time_outside": Attack("files", 'change(facts["open"], lambda: os.utime(facts["open"], (0, 0)))'),
     "change_the_mode_of_a_readable_file": Attack("files", """
         descriptor = os.open(facts["granted"], os.O_RDONLY)
-        attempt(lambda: os.fchmod(descriptor, 0o600))"""),
+        change(facts["granted"], lambda: os.fchmod(descriptor, 0o600))"""),
     "make_a_device": Attack("files", 'attempt(lambda: os.mknod("dev", 0o60600, os.makedev(8, 0)))', control=False),
     # network
     "connect_to_another_port": Attack("ports", """
