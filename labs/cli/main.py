@@ -112,9 +112,9 @@ def status(as_json: Json = False) -> None:
     typer.echo(f"state folder: {state.home()}")
     for row in rows:
         process = f"pid {row.pid}, {row.since} s" if row.pid else ""
-        typer.echo(f"{row.name:<12} {row.state:<9} {row.endpoint or '':<26} {process}".rstrip())
+        typer.echo(f"{row.name:<24} {row.state:<9} {row.endpoint or '':<26} {process}".rstrip())
         if row.detail:
-            typer.echo(f"{'':<12} {row.detail}\n{'':<12} log: {row.log}")
+            typer.echo(f"{'':<24} {row.detail}\n{'':<24} log: {row.log}")
 
 
 @app.command()

@@ -1,4 +1,7 @@
 """Where pods run.  ``drivers.processes`` runs them as jailed processes with an identity of their own.
 
-May use ``labs.jail``, ``labs.services`` and ``labs.errors``; knows AWS by the URLs a pod is given.
+May use ``labs.jail``, ``labs.toolbox``, ``labs.services`` and ``labs.errors``; knows AWS by the URLs a pod is given.
+
+    drivers/        ways to run pods
+    controlplane/   etcd, API server, controller manager and scheduler as services
 """

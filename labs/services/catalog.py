@@ -31,11 +31,12 @@ class Context:
     home: Path
     port: int | None = None
     socket: Path | None = None
+    scheme: str = "http"
 
     @property
     def endpoint(self) -> str:
-        """``http://127.0.0.1:PORT`` or ``unix:PATH``."""
-        return f"http://127.0.0.1:{self.port}" if self.port else f"unix:{self.socket}"
+        """``http://127.0.0.1:PORT`` (or https) or ``unix:PATH``."""
+        return f"{self.scheme}://127.0.0.1:{self.port}" if self.port else f"unix:{self.socket}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Service:
     :param ready: returns when the service answers, raises TemporaryError while it does not yet
     :param port: the TCP port it prefers on 127.0.0.1
     :param socket: the name of its Unix socket in the home, instead of a port
+    :param scheme: what is spoken on the port: http or https
     :param needs: services that must be ready before it starts
+    :param parts: services that are started after it, unless they run, and stopped with it
     :param deadline: seconds it may take to become ready
     :param start: whether `lab start` starts it
     :param prepare: a command line to run in the foreground before it starts, such as an installation; None for nothing
@@ -57,7 +60,9 @@ class Service:
     ready: Callable[[Context], None]
     port: int | None = None
     socket: str | None = None
+    scheme: str = "http"
     needs: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     deadline: float = 30.0
     start: bool = True
     prepare: Callable[[], list[str] | None] = lambda: None
@@ -143,7 +148,7 @@ def find(name: str) -> Service:
 
 
 def with_needs(wanted: list[str]) -> list[Service]:
-    """The services ``wanted`` and what they need, each after its needs; PermanentError on a circle."""
+    """The services ``wanted``, what they need and their parts, each after its needs; PermanentError on a circle."""
     ordered: dict[str, Service] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -154,7 +159,14 @@ def with_needs(wanted: list[str]) -> list[Service]:
             for need in service.needs:
                 visit(need, (*path, name))
             ordered[name] = service
+            for part in service.parts:
+                visit(part, ())         # a part may need the whole, which is there now
 
     for name in wanted:
         visit(name, ())
     return list(ordered.values())
+
+
+def with_parts(chosen: list[str]) -> set[str]:
+    """The services ``chosen`` and their parts, by name."""
+    return {name for whole in chosen for name in (whole, *find(whole).parts)}

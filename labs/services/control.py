@@ -112,10 +112,10 @@ def _context(service: Service, address: str | None, pid: int | None) -> Context:
         return Context(service.name, home, socket=places.short_path(service.socket or f"{service.name}.sock"))
     remembered = int(address.rsplit(":", 1)[1]) if address else None
     if pid and remembered and (ports.is_free(remembered) or ports.listens(pid, remembered)):
-        return Context(service.name, home, port=remembered)
+        return Context(service.name, home, port=remembered, scheme=service.scheme)
     others = frozenset(int(known.rsplit(":", 1)[1]) for name, known in places.endpoints().items()
                        if name != service.name and known.startswith("http"))
-    return Context(service.name, home, port=ports.choose(service.port, remembered, others))
+    return Context(service.name, home, port=ports.choose(service.port, remembered, others), scheme=service.scheme)
 
 
 def _wait_ready(service: Service, context: Context, report: Report) -> None:
@@ -165,9 +165,7 @@ def tail(name: str, lines: int) -> list[str]:
 
 def down(names: Iterable[str] = ()) -> list[str]:
     """Stop services, all of them without ``names``; returns what was stopped.  No process of them is left."""
-    chosen = list(names)
-    for name in chosen:
-        catalog.find(name)
+    chosen = catalog.with_parts(list(names))
     with supervisor.locked():
         stopped = [name for name in supervisor.wanted() if not chosen or name in chosen]
         for name in stopped:

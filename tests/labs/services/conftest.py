@@ -48,20 +48,26 @@ else:
 
     SERVICE = Service("tiny", command, ready, port=PORT, deadline=8)
     SECOND = Service("second", command, ready, port=PORT, needs=("tiny",))
+    WHOLE = Service("whole", command, ready, port=PORT, needs=("tiny",), parts=("tiny", "half"))
+    HALF = Service("half", command, ready, port=PORT, needs=("whole",))
     LOOP = Service("loop", command, lambda context: None, port=PORT, needs=("loop",))
 '''
 
 
 @pytest.fixture
 def tiny(tmp_path, labs_home, monkeypatch):
-    """Registers services ``tiny``, ``second`` (needs tiny) and ``loop`` (needs itself); returns a mode setter."""
+    """Registers services and returns a mode setter.
+
+    ``second`` needs ``tiny``, ``loop`` needs itself, ``half`` is a part of ``whole`` and needs it.
+    """
     site = tmp_path / "site"
     info = site / "tiny_service-1.dist-info"
     info.mkdir(parents=True)
     (site / "tiny_service.py").write_text(textwrap.dedent(SERVICE))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-service\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
-        "[labs.services]\ntiny = tiny_service:SERVICE\nsecond = tiny_service:SECOND\nloop = tiny_service:LOOP\n")
+        "[labs.services]\ntiny = tiny_service:SERVICE\nsecond = tiny_service:SECOND\nloop = tiny_service:LOOP\n"
+        "whole = tiny_service:WHOLE\nhalf = tiny_service:HALF\n")
     monkeypatch.syspath_prepend(str(site))
     # a port range per xdist worker: the other one's service must not answer for ours while ours is dead
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -68,6 +68,14 @@ def test_needs_start_first(tiny):
     assert state("tiny").endpoint != state("second").endpoint
 
 
+def test_parts_start_after_the_whole_and_stop_with_it(tiny):
+    control.up(["second"])
+    assert [context.name for context in control.up(["whole"])] == ["tiny", "whole", "half"]
+    assert sorted(control.down(["whole"])) == ["half", "tiny", "whole"]
+    assert {name: state(name).state for name in ("second", "half")} == {"second": "running", "half": "stopped"}
+    assert [context.name for context in control.up(["half"])] == ["tiny", "whole", "half"]
+
+
 def test_services_do_not_inherit_somebodys_aws_settings(tiny, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")

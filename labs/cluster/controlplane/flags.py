@@ -1,0 +1,129 @@
+"""The command line of each program of the control plane.
+
+What differs from a production cluster: no leader election and no fsync (one machine, one of each); a lost node is felt
+within ten seconds; the HPA looks every two seconds; the audit log is on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from labs.cluster.controlplane.pki import SERVICE_ADDRESS
+
+SERVICE_RANGE = "10.96.0.0/16"
+POD_RANGE = "10.244.0.0/16"
+NODE_LOST_AFTER = 8
+"""Seconds without a heartbeat after which a node is NotReady."""
+EVICTED_AFTER = 5
+"""Seconds after which pods leave a node that is NotReady or unreachable (Kubernetes' default is 300)."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one cluster keeps its files.
+
+    :param folder: ``kubernetes`` in the state folder
+    :param etcd: etcd's Unix socket
+    """
+
+    folder: Path
+    etcd: Path
+
+    @property
+    def pki(self) -> Path:
+        """Certificates and keys; see :mod:`labs.cluster.controlplane.pki`."""
+        return self.folder / "pki"
+
+    def kubeconfig(self, identity: str) -> Path:
+        """Of a component; the administrator's is in the state folder itself."""
+        return self.folder / f"{identity}.kubeconfig"
+
+
+def etcd(place: Place) -> list[str]:
+    """One member, reached through a socket that only this user may open; its working folder is ``place.folder``."""
+    # What is announced must be host:port, and is dialled by other members only: there are none.  etcd takes the host
+    # part of a peer's unix URL for the path; without one it listens on an abstract socket, which any user may open.
+    peer = "http://127.0.0.1:2380"
+    return [
+        "--name=labs", f"--data-dir={place.folder / 'etcd'}", "--unsafe-no-fsync",
+        f"--listen-client-urls=unix://{place.etcd}", "--advertise-client-urls=http://127.0.0.1:2379",
+        "--listen-peer-urls=unix://etcd-peer.sock", f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=labs={peer}", "--enable-grpc-gateway=false",
+        "--auto-compaction-mode=revision", "--auto-compaction-retention=10000", "--quota-backend-bytes=536870912",
+        "--log-level=warn",
+    ]
+
+
+def api_server(place: Place, port: int) -> list[str]:
+    """On ``https://127.0.0.1:PORT``."""
+    pki = place.pki
+    return [
+        f"--etcd-servers=unix://{place.etcd}",
+        "--bind-address=127.0.0.1", f"--secure-port={port}",
+        # nobody is sent there (no endpoint reconciler), but without it the server wants a default route
+        "--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
+        *_serving(pki, "apiserver"), f"--client-ca-file={pki / 'ca.crt'}",
+        "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--service-account-signing-key-file={pki / 'sa.key'}", f"--service-account-key-file={pki / 'sa.pub'}",
+        f"--kubelet-client-certificate={pki / 'apiserver-kubelet-client.crt'}",
+        f"--kubelet-client-key={pki / 'apiserver-kubelet-client.key'}",
+        f"--kubelet-certificate-authority={pki / 'ca.crt'}", "--kubelet-preferred-address-types=InternalIP",
+        *_aggregation(pki),
+        f"--default-not-ready-toleration-seconds={EVICTED_AFTER}",
+        f"--default-unreachable-toleration-seconds={EVICTED_AFTER}",
+        f"--audit-policy-file={Path(__file__).with_name('audit-policy.yaml')}",
+        f"--audit-log-path={place.folder / 'audit.log'}", "--audit-log-maxsize=20", "--audit-log-maxbackup=2",
+        "--profiling=false",
+    ]
+
+
+def _aggregation(pki: Path) -> list[str]:
+    """The only client that may say on whose behalf it calls has its own authority and its own name."""
+    return [
+        f"--proxy-client-cert-file={pki / 'front-proxy-client.crt'}",
+        f"--proxy-client-key-file={pki / 'front-proxy-client.key'}",
+        f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    ]
+
+
+def controller_manager(place: Place, port: int) -> list[str]:
+    """Every controller; metrics on ``https://127.0.0.1:PORT``."""
+    pki = place.pki
+    return [
+        *_client(place, "controller-manager", port), "--use-service-account-credentials=true",
+        # with the usual 20 a second it takes seconds to make an account and a token for every controller
+        "--kube-api-qps=200", "--kube-api-burst=400",
+        f"--service-account-private-key-file={pki / 'sa.key'}", f"--root-ca-file={pki / 'ca.crt'}",
+        f"--cluster-signing-cert-file={pki / 'ca.crt'}", f"--cluster-signing-key-file={pki / 'ca.key'}",
+        "--allocate-node-cidrs=true", f"--cluster-cidr={POD_RANGE}", f"--service-cluster-ip-range={SERVICE_RANGE}",
+        f"--node-monitor-grace-period={NODE_LOST_AFTER}s", "--node-monitor-period=1s",
+        "--horizontal-pod-autoscaler-sync-period=2s",
+    ]
+
+
+def scheduler(place: Place, port: int) -> list[str]:
+    """The default scheduler; metrics on ``https://127.0.0.1:PORT``."""
+    return _client(place, "scheduler", port)
+
+
+def _client(place: Place, identity: str, port: int) -> list[str]:
+    """What the two clients of the API server have in common."""
+    kubeconfig = place.kubeconfig(identity)
+    return [
+        f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}", "--leader-elect=false",
+        "--bind-address=127.0.0.1", f"--secure-port={port}", *_serving(place.pki, identity), "--profiling=false",
+    ]
+
+
+def _serving(pki: Path, identity: str) -> list[str]:
+    return [f"--tls-cert-file={pki / f'{identity}.crt'}", f"--tls-private-key-file={pki / f'{identity}.key'}"]
+
+
+__all__ = ["SERVICE_ADDRESS", "Place", "api_server", "controller_manager", "etcd", "scheduler"]

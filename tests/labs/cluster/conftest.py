@@ -1,0 +1,81 @@
+"""One real control plane for the tests of a module, where its programs are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from labs.toolbox import programs
+
+ROOT = Path(__file__).resolve().parents[3]
+NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+
+
+@pytest.fixture(scope="module")
+def tools() -> None:
+    """Skips where a program is missing: getting one may take minutes."""
+    missing = [name for name in NEEDED if programs.find(programs.tool(name)) is None]
+    if missing:
+        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The services this tree's pyproject.toml registers, also where an older tree was installed."""
+    site = tmp_path_factory.mktemp("site")
+    info = site / "services_of_this_tree-1.dist-info"
+    info.mkdir()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    entries = project["entry-points"]["labs.services"]
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: services-of-this-tree\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[labs.services]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(site))
+        patch.setenv("PYTHONPATH", f"{site}:{os.environ['PYTHONPATH']}")
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster_home(
+    registered: None, tools: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A state folder with a running control plane; nothing is left of it afterwards."""
+    from labs.services import control
+
+    home = tmp_path_factory.mktemp("cluster")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABS_HOME", str(home))
+        try:
+            control.up(["kubernetes"])
+            yield home
+        finally:
+            control.down()
+
+
+@pytest.fixture(scope="module")
+def kubectl(cluster_home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Calls kubectl as the administrator; fails the test unless it ends with ``status`` (None: any)."""
+    found = programs.find(programs.tool("kubectl"))
+    assert found is not None
+
+    def call(*arguments: str, status: int | None = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [found.path, "--kubeconfig", str(cluster_home / "kubeconfig"), "--request-timeout=10s", *arguments],
+            env={"PATH": os.environ["PATH"], "HOME": str(cluster_home)}, input=stdin, capture_output=True, text=True,
+            timeout=60, check=False)
+        if status is not None:
+            assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    return call
+
+
+if sys.platform != "linux":
+    collect_ignore_glob = ["test_controlplane*"]
