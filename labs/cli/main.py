@@ -149,7 +149,7 @@ def env(
 
 @app.command()
 def reset(
-    name: Annotated[str, typer.Argument(help="`aws`, or a lab's id such as b1.")] = "aws",
+    name: Annotated[str, typer.Argument(help="`aws`, `kubernetes`, or a lab's id such as b1.")] = "aws",
 ) -> None:
     """Put a service or a lab back to its declared start; says what was removed."""
     from labs.cli.reset import reset as put_back

@@ -15,14 +15,18 @@ RESET_WITHIN = 30.0
 
 
 def reset(name: str) -> list[str]:
-    """Reset the service ``aws`` or a lab; returns lines that say what was removed."""
+    """Reset the service ``aws`` or ``kubernetes`` or a lab; returns lines that say what was removed."""
     if name == "aws":
         return _reset_aws()
+    if name == "kubernetes":
+        from labs.cluster.controlplane.reset import reset as reset_cluster
+
+        return reset_cluster()
     from labs import scenarios
 
     known = sorted(scenarios.registry())
     if name not in known:
-        raise PermanentError(f"There is no lab {name!r}.", f"There are: aws, {', '.join(known)}.")
+        raise PermanentError(f"There is no lab {name!r}.", f"There are: aws, kubernetes, {', '.join(known)}.")
     scenarios.lab(name).reset()     # prints what it removed
     return [f"{name}: back to its start"]
 

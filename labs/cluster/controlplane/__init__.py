@@ -8,4 +8,5 @@ and scheduled, and runs once something plays the kubelet.
     flags.py      the command line of each program
     pki.py        certificates and keys of one cluster, made once
     access.py     kubeconfig files
+    reset.py      the cluster back to its start
 """

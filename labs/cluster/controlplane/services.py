@@ -56,21 +56,26 @@ def _etcd_ready(context: Context) -> None:
 
 
 def _api_server_ready(context: Context) -> None:
-    _get(_over_tls(context.home, context.port or 0), "/readyz")
+    _get(connect(context.home, context.port or 0), "/readyz")
 
 
 def _controller_manager_ready(context: Context) -> None:
     """It answers, and has done the first thing anybody waits for: without this account no pod is accepted."""
-    _get(_over_tls(context.home, context.port or 0), "/healthz")
+    _get(connect(context.home, context.port or 0), "/healthz")
     port = int(state.endpoint("kubernetes").rsplit(":", 1)[1])
-    _get(_over_tls(context.home, port, "admin"), "/api/v1/namespaces/default/serviceaccounts/default")
+    _get(connect(context.home, port, "admin"), "/api/v1/namespaces/default/serviceaccounts/default")
 
 
 def _scheduler_ready(context: Context) -> None:
-    _get(_over_tls(context.home, context.port or 0), "/readyz")
+    _get(connect(context.home, context.port or 0), "/readyz")
 
 
-def _over_tls(home: Path, port: int, identity: str = "") -> http.client.HTTPSConnection:
+def connect(home: Path, port: int, identity: str = "") -> http.client.HTTPSConnection:
+    """A connection to a component that trusts the cluster's authority only.
+
+    :param identity: whose certificate is shown, a name in ``pki.IDENTITIES``; empty for nobody's
+    :raises TemporaryError: there are no certificates yet
+    """
     pki = home / "kubernetes" / "pki"
     try:
         trust = ssl.create_default_context(cafile=str(pki / "ca.crt"))

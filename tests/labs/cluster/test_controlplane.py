@@ -218,3 +218,33 @@ def test_down_stops_all_four_and_up_has_everything_again(cluster_home: Path, kub
         until(lambda: "no nodes" in kubectl(
             "get", "pods", "-l", "app=moved", "-o", "jsonpath={.items[*].status.conditions[*].message}").stdout,
             "the controller manager and the scheduler found the new port")
+
+
+def test_reset_is_an_empty_cluster_again_and_says_what_went(cluster_home: Path, kubectl: Kubectl) -> None:
+    from labs.cli.reset import reset
+    from labs.cluster.controlplane.reset import objects
+
+    kubectl("create", "namespace", "mine")
+    kubectl("create", "deployment", "shop", "-n", "mine", "--image=shop:1")
+    kubectl("create", "clusterrole", "reader", "--verb=get", "--resource=pods")
+    kubectl("wait", "-n", "mine", "deployment/shop", "--for=jsonpath={.status.replicas}=1", "--timeout=30s")
+    access = (cluster_home / "kubeconfig").read_bytes()
+    said = reset("kubernetes")
+    for name in ("namespaces mine", "deployments mine/shop", "clusterroles reader"):
+        assert f"  removed {name}" in said
+    assert not [line for line in said if "kube-system" in line], "the cluster's own are there again"
+    assert not [line for line in said if "removed pods" in line], "what was owned is not told"
+    assert kubectl("get", "all", "-A", "-o", "name").stdout.split() == ["service/kubernetes"]
+    assert (cluster_home / "kubeconfig").read_bytes() == access
+    assert reset("kubernetes") == ["kubernetes: back to its start"], "nothing is left that could be removed"
+    control.down(["kubernetes"])
+    assert reset("kubernetes") == ["kubernetes: its data is gone; it starts empty"]
+    control.up(["kubernetes"])
+    assert "clusterroles system:kube-scheduler" in objects()
+
+
+def test_tokens_can_be_checked_where_the_server_says(cluster_home: Path) -> None:
+    status, said = ask(cluster_home, "/.well-known/openid-configuration", "admin")
+    assert status == 200
+    assert said["jwks_uri"] == f"{places.endpoint('kubernetes')}/openid/v1/jwks"
+    assert said["id_token_signing_alg_values_supported"] == ["RS256"]

@@ -1,0 +1,97 @@
+"""The cluster back to its start: etcd's data and the audit log go, certificates and ports stay.
+
+Everything a cluster knows is in etcd, so what starts afterwards is what the first start made.  Takes some seconds.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from labs.cluster.controlplane.services import connect
+from labs.errors import PermanentError
+from labs.services import control, state
+
+_NOISE = {"events", "leases", "endpoints", "endpointslices", "controllerrevisions"}
+"""Kinds that the cluster itself writes all the time; nobody misses them."""
+_START = re.compile(r"\w+ (default|kube-system|kube-public|kube-node-lease)/")
+"""Objects in the namespaces every cluster starts with."""
+MADE_AGAIN_WITHIN = 5.0
+"""Seconds the controllers may take for the accounts of those namespaces."""
+
+
+def reset() -> list[str]:
+    """Put the embedded cluster back to its start; returns lines that say what was removed.
+
+    A cluster that was stopped stays stopped.  PermanentError when something is left that a new cluster does not have.
+    """
+    folder = state.home() / "kubernetes"
+    running = any(row.name == "kubernetes" and row.state == "running" for row in control.status())
+    before = objects() if running else set()
+    stopped = control.down(["kubernetes"])
+    shutil.rmtree(folder / "etcd", ignore_errors=True)
+    for log in folder.glob("audit*.log"):
+        log.unlink()
+    if (folder / "etcd").exists():
+        raise PermanentError(f"{folder / 'etcd'} cannot be removed.", "See who owns it and what holds it open.")
+    if not stopped:
+        return ["kubernetes: its data is gone; it starts empty"]
+    control.up(["kubernetes"])
+    return ["kubernetes: back to its start", *(f"  removed {name}" for name in sorted(_gone(before)))]
+
+
+def _gone(before: set[str]) -> set[str]:
+    """What is not there any more, once the controllers have made again what they make for every namespace."""
+    theirs = {name for name in before if name.startswith("serviceaccounts ") or name.endswith("/kube-root-ca.crt")}
+    end = time.monotonic() + MADE_AGAIN_WITHIN
+    while True:
+        gone = before - objects()
+        if not gone & {name for name in theirs if _START.match(name)} or time.monotonic() > end:
+            return gone
+        time.sleep(0.1)
+
+
+def objects() -> set[str]:
+    """``RESOURCE NAMESPACE/NAME`` of every object that no other object owns."""
+    port = int(state.endpoint("kubernetes").rsplit(":", 1)[1])
+    connection = connect(state.home(), port, "admin")
+    try:
+        return {f"{resource} {name}" for path, resource in _lists(connection) for name in _names(connection, path)}
+    finally:
+        connection.close()
+
+
+def _lists(connection: http.client.HTTPSConnection) -> Iterator[tuple[str, str]]:
+    """(path of the list, resource) of everything that can be listed, in each group's preferred version."""
+    groups = [group["preferredVersion"]["groupVersion"] for group in _get(connection, "/apis")["groups"]]
+    for root in ("/api/v1", *(f"/apis/{version}" for version in groups)):
+        for resource in _get(connection, root).get("resources", []):
+            if "list" in resource["verbs"] and resource["name"] not in _NOISE:
+                yield f"{root}/{resource['name']}", resource["name"]
+
+
+def _names(connection: http.client.HTTPSConnection, path: str) -> Iterator[str]:
+    for item in _get(connection, path).get("items") or []:
+        described = item["metadata"]
+        if not described.get("ownerReferences"):
+            yield "/".join(filter(None, (described.get("namespace"), described["name"])))
+
+
+def _get(connection: http.client.HTTPSConnection, path: str) -> Any:
+    metadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+    try:
+        connection.request("GET", path, headers={"Accept": metadata if path.count("/") > 2 else "application/json"})
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise PermanentError(f"The API server does not answer {path}: {error}.", "Run `lab up kubernetes`.") from error
+    if answer.status in (404, 503):         # an aggregated API whose server is down has nothing in etcd
+        return {}
+    if answer.status != 200:
+        raise PermanentError(f"GET {path} answers {answer.status}: {body[:300].decode(errors='replace')}")
+    return json.loads(body)
