@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,16 +40,31 @@ def client_environment(*, learner: bool = False) -> dict[str, str]:
 
     :param learner: the learner's IAM user's keys; otherwise the administrator's, ``test``/``test``
     """
+    kubeconfig = places.home() / "kubeconfig"
+    if not kubeconfig.is_file():
+        return _aws_environment(learner)
+    known = places.endpoints()
+    return {**(_aws_environment(learner) if "aws" in known else {}), **_kubernetes_environment(kubeconfig)}
+
+
+def _aws_environment(learner: bool) -> dict[str, str]:
     keys = places.learner() if learner else {"access_key_id": "test", "secret_access_key": "test"}
-    found = {
+    return {
         "AWS_ENDPOINT_URL": places.endpoint("aws"),
         "AWS_ACCESS_KEY_ID": keys["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
         "AWS_DEFAULT_REGION": REGION,
     }
-    kubeconfig = places.home() / "kubeconfig"
-    if kubeconfig.is_file():
-        found["KUBECONFIG"] = str(kubeconfig)
+
+
+def _kubernetes_environment(kubeconfig: Path) -> dict[str, str]:
+    """With the folder of a kubectl that fits the cluster first in PATH, unless PATH finds that one already."""
+    from labs.toolbox import programs
+
+    kubectl = programs.find(programs.tool("kubectl"))
+    found = {"KUBECONFIG": str(kubeconfig)}
+    if kubectl is not None and shutil.which("kubectl") != str(kubectl.path):
+        found["PATH"] = _before(str(kubectl.path.parent), os.environ.get("PATH", os.defpath))
     return found
 
 
@@ -190,16 +206,17 @@ def _own_services() -> list[str]:
 def _jupyter(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
     """JupyterLab on 127.0.0.1:``port``, kernels with the learner's own keys; the token is not on the command line."""
     home = places.home()
+    clients = client_environment(learner=True)
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "LABS_SERVICE"))},
-        **client_environment(learner=True),
+        **clients,
         "LABS_HOME": str(home),
         "LABS_COURSE_OF": str(home),
         "LABS_WORKSPACE": str(folder),
         "JUPYTER_TOKEN": token,
         "JUPYTER_RUNTIME_DIR": str(home / "jupyter"),
         "JUPYTER_CONFIG_PATH": _before(JUPYTER_CONFIG, os.environ.get("JUPYTER_CONFIG_PATH")),
-        "PATH": _before(str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)),
+        "PATH": _before(str(Path(sys.executable).parent), clients.get("PATH", os.environ.get("PATH", os.defpath))),
         "PYTHONPATH": _before(str(places.clone()), os.environ.get("PYTHONPATH")),
     }
     command = [

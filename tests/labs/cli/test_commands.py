@@ -59,6 +59,26 @@ def test_env_is_the_administrator_and_names_a_kubeconfig_only_if_there_is_one(la
                        "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     (labs_home / "kubeconfig").touch()
     assert f"export KUBECONFIG={labs_home}/kubeconfig" in lab("env").stdout
+    (labs_home / "endpoints.json").unlink()
+    assert "AWS" not in lab("env").stdout, "a cluster without AWS is fine"
+
+
+def test_env_puts_a_fitting_kubectl_first(lab, labs_home, tmp_path):
+    state.make_home()
+    (labs_home / "kubeconfig").touch()
+    wanted = json.loads(lab("tools", "--json").stdout)[4]["wanted"]
+    for folder, version in (("old", "1.11.0"), ("new", wanted)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "kubectl").write_text(f"#!/bin/sh\necho Client Version: v{version}\n")
+        (tmp_path / folder / "kubectl").chmod(0o755)
+    place = {"LABS_CACHE": str(tmp_path / "cache")}
+    shell = ["bash", "-c", 'eval "$1"; kubectl version --client', "-"]
+    path = f"{tmp_path}/old:{tmp_path}/new:/usr/bin:/bin"
+    exports = lab("env", PATH=path, **place).stdout
+    assert subprocess.run([*shell, exports], capture_output=True, text=True, check=True,
+                          env={"PATH": path}).stdout == f"Client Version: v{wanted}\n"
+    assert "PATH=" not in lab("env", PATH=f"{tmp_path}/new:/usr/bin:/bin", **place).stdout, "found without help"
+    assert "PATH=" not in lab("env", PATH=f"{tmp_path}/old", **place).stdout, "none that fits"
 
 
 def test_reset_without_aws_says_what_to_do(lab, labs_home):

@@ -10,6 +10,7 @@ import socket
 import ssl
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -200,6 +201,30 @@ def test_a_killed_component_comes_back_and_nothing_is_lost(name: str, kubectl: K
     until(lambda: "no nodes" in kubectl(
         "get", "pods", "-l", f"app=after-{name}", "-o", "jsonpath={.items[*].status.conditions[*].message}").stdout,
         "a controller made the pod, and the scheduler looked at it")
+
+
+def test_a_killed_supervisor_brings_all_four_back_at_once(cluster_home: Path, kubectl: Kubectl) -> None:
+    kubectl("create", "configmap", "before-supervisor")
+    before = {name: row.pid for name, row in rows().items()}
+    os.kill(int((cluster_home / "supervisor.pid").read_text()), signal.SIGKILL)
+    until(lambda: not set(launch.find(str(cluster_home))) & set(before.values()), "its services ended with it")
+    until(lambda: {row.state for row in rows().values()} == {"running"}, "all run again")     # status repairs
+    control.up(["kubernetes"])
+    assert not set(before.values()) & {row.pid for row in rows().values()}
+    kubectl("get", "configmap", "before-supervisor")
+
+
+@pytest.mark.parametrize("moment", ["etcd: ready", "kubernetes: starting", "kubernetes: ready"])
+def test_a_start_killed_in_the_middle_is_taken_up_again(cluster_home: Path, kubectl: Kubectl, moment: str) -> None:
+    control.down(["kubernetes"])
+    with subprocess.Popen([sys.executable, "-m", "labs.cli", "up", "kubernetes"], stderr=subprocess.PIPE, text=True,
+                          stdout=subprocess.DEVNULL) as process:
+        assert process.stderr is not None
+        assert any(line.startswith(moment) for line in process.stderr)
+        process.kill()
+    control.up(["kubernetes"])
+    assert {row.state for row in rows().values()} == {"running"}
+    kubectl("get", "namespaces")
 
 
 def test_down_stops_all_four_and_up_has_everything_again(cluster_home: Path, kubectl: Kubectl) -> None:
