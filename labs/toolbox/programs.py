@@ -215,7 +215,7 @@ def _build(wanted: Tool, target: Path, report: Report) -> str:
     source = wanted.source
     assert source is not None
     stamp = {variable: value.format(version=source.version) for variable, value in source.stamp.items()}
-    report(f"{wanted.name}: building {source.version} with Go (once; minutes, and about 2 GB of disk the first time)")
+    report(f"{wanted.name}: building {source.version} with Go (once; minutes, and about 5 GB of disk the first time)")
     compiler = go.build(source.module, wanted.package, stamp, target, _search_path(), report)
     return f"built by {compiler} from {wanted.package}"
 
