@@ -82,7 +82,7 @@ def test_what_a_function_returns_or_raises_is_seen(grader, source, points, seen)
         ("def double(n):\n    import os\n    os._exit(0)", "ended the process"),
         (
             "import os\nfor fd in range(3, 4096):\n  try: os.write(fd, b'{\"values\": {\"double\": [{\"returned\": 6}]"
-            ", \"unit\": \"g\"}, \"refused\": {}, \"errors\": []}\\n')\n    except OSError: pass",
+            ", \"unit\": \"g\"}, \"refused\": {}, \"errors\": []}\\n')\n  except OSError: pass",
             "double gave no results",
         ),
     ],
