@@ -17,7 +17,7 @@ from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway.calls import AwsError, ServiceCall, render_error, render_result, understand
 
 _SCOPE = re.compile(rb"Credential=([0-9]{12})/[0-9]{8}/([a-z0-9-]+)/([a-z0-9-]+)/")
-_MODULES = {"acm": "acm"}
+_MODULES = {"eks": "eks", "acm": "acm"}
 
 
 class Neighbours:

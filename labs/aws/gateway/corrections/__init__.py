@@ -40,6 +40,7 @@ _MODULES = {
     "cloudwatch": "cloudwatch",
     "logs": "logs",
     "ec2": "ec2",
+    "eks": "eks",
     "elbv2": "elbv2",
     "autoscaling": "autoscaling",
     "application-autoscaling": "application_autoscaling",
