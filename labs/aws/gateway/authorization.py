@@ -17,6 +17,7 @@ __all__ = ["Check", "Lookup", "checks_for"]
 
 _RULES: dict[str, Callable[[Asked], Awaitable[list[Check]]]] = {
     "autoscaling": infrastructure.autoscaling,
+    "backup": infrastructure.backup,
     "budgets": infrastructure.budgets,
     "dynamodb": services.dynamodb,
     "ec2": ec2.checks,

@@ -244,7 +244,7 @@ class Authorizer:
         self, check: Check, principal: Principal, mine: PolicySet, arrival: Arrival, region: str
     ) -> PolicySet:
         owner = check.resource_account or principal.account
-        resource = await self.policies.resource(check.action, check.resource, owner)
+        resource = await self.policies.resource(check.action, check.guarded_by or check.resource, owner)
         service = check.action.partition(":")[0].lower()
         if service == "s3" and resource and principal.account != owner and is_public(resource.document):
             # RestrictPublicBuckets: a public policy then serves only the bucket's own account and AWS services.

@@ -254,6 +254,11 @@ class Policies:
     async def _table(self, arn: str, account: str) -> Any:
         return (await self._regional("dynamodb", "GetResourcePolicy", arn, account, ResourceArn=arn)).get("Policy")
 
+    async def _vault(self, arn: str, account: str) -> Any:
+        name = arn.partition(":backup-vault:")[2]
+        answer = await self._regional("backup", "GetBackupVaultAccessPolicy", arn, account, BackupVaultName=name)
+        return answer.get("Policy")
+
     async def _bus(self, arn: str, account: str) -> Any:
         name = arn.partition(":event-bus/")[2]
         return (await self._regional("events", "DescribeEventBus", arn, account, Name=name)).get("Policy")
@@ -379,6 +384,7 @@ _READERS: dict[str, Callable[[Policies, str, str], Awaitable[Any]]] = {
     "ecr": Policies._repository,
     "dynamodb": Policies._table,
     "events": Policies._bus,
+    "backup": Policies._vault,
     "trust": Policies._trust,
 }
 _ENGINE_SERVICE = {"trust": "iam"}
@@ -410,6 +416,8 @@ def _reader(action: str, arn: str) -> tuple[str | None, str]:
     if service == "kms" and not rest.startswith("key/"):
         return None, arn
     if service == "events" and not rest.startswith("event-bus/"):
+        return None, arn
+    if service == "backup" and not rest.startswith("backup-vault:"):
         return None, arn
     return (service if service in _READERS else None), arn
 

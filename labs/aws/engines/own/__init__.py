@@ -1,4 +1,4 @@
-"""An engine of ours, for services that no other engine has in earnest.  Today: EKS and ACM.
+"""An engine of ours, for services that no other engine has in earnest.  Today: ACM, Backup and EKS.
 
 It is called as every engine is, over ASGI, so that the gateway, its corrections, its providers and CloudFormation reach
 the services here as they reach MiniStack's.  A service is one module with a class that has ``handle`` and ``reset``;
@@ -17,7 +17,7 @@ from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway.calls import AwsError, ServiceCall, render_error, render_result, understand
 
 _SCOPE = re.compile(rb"Credential=([0-9]{12})/[0-9]{8}/([a-z0-9-]+)/([a-z0-9-]+)/")
-_MODULES = {"eks": "eks", "acm": "acm"}
+_MODULES = {"acm": "acm", "backup": "backup", "eks": "eks"}
 
 
 class Neighbours:
@@ -33,6 +33,10 @@ class Neighbours:
             return await self._client.call(service, operation, account=self.account, region=self.region, **params)
         except EngineError as error:
             raise AwsError(error.code, error.message, error.status) from error
+
+    def elsewhere(self, account: str, region: str) -> Neighbours:
+        """The same services in another account or region."""
+        return Neighbours(self._client, account, region)
 
 
 class Service(Protocol):

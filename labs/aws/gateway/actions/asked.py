@@ -17,7 +17,8 @@ class Check:
     """One thing that must be allowed.  ``resource_account`` owns the resource ("" = unknown, the caller's).
 
     A call such as S3's DeleteObjects is carried out in parts: ``part`` is the index of the one that this check is
-    about, and a denial then fails that part alone.  ``None``: a denial fails the call.
+    about, and a denial then fails that part alone.  ``None``: a denial fails the call.  ``guarded_by`` is the ARN of
+    another resource whose policy speaks about this one (a recovery point's vault).
     """
 
     action: str
@@ -25,6 +26,7 @@ class Check:
     resource_account: str = ""
     context: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     part: int | None = None
+    guarded_by: str = ""
 
 
 class Lookup(Protocol):

@@ -73,6 +73,7 @@ PASSED = {
     ("backup", "CreateBackupSelection"): (("BackupSelection.IamRoleArn",), "backup.amazonaws.com"),
     ("backup", "StartBackupJob"): (("IamRoleArn",), "backup.amazonaws.com"),
     ("backup", "StartRestoreJob"): (("IamRoleArn",), "backup.amazonaws.com"),
+    ("backup", "StartCopyJob"): (("IamRoleArn",), "backup.amazonaws.com"),
     ("config", "PutConfigurationRecorder"): (("ConfigurationRecorder.roleARN",), "config.amazonaws.com"),
     ("cloudtrail", "CreateTrail"): (("CloudWatchLogsRoleArn",), "cloudtrail.amazonaws.com"),
     ("cloudtrail", "UpdateTrail"): (("CloudWatchLogsRoleArn",), "cloudtrail.amazonaws.com"),

@@ -1,15 +1,27 @@
-"""Auto Scaling groups, RDS, Budgets and Route 53: resources by name, several in a call, condition keys of their own.
+"""Auto Scaling groups, RDS, Backup, Budgets, Route 53: resources by name, several in a call, own condition keys.
 
 Pages: "Actions, resources, and condition keys for" Amazon EC2 Auto Scaling, Amazon RDS, AWS Budgets, Amazon Route 53
-(Service Authorization Reference); "Using IAM policy conditions for fine-grained access control" (Route 53).
+(Service Authorization Reference); "Using IAM policy conditions for fine-grained access control" (Route 53); "Vault
+access policies" (AWS Backup Developer Guide).
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from labs.aws.gateway.actions import generic
 from labs.aws.gateway.actions.asked import Asked, Check, Context, account_in, request_tags, resource_tags
+
+
+async def backup(asked: Asked) -> list[Check]:
+    """A vault's access policy speaks about the recovery points in it as well."""
+    found = await generic.checks(asked)
+    vault = asked.text("BackupVaultName") or asked.text("SourceBackupVaultName")
+    if not vault:
+        return found
+    arn = asked.arn("backup", f"backup-vault:{vault}")
+    return [dataclasses.replace(c, guarded_by=arn) if c.action.startswith("backup:") else c for c in found]
 
 
 async def autoscaling(asked: Asked) -> list[Check]:
