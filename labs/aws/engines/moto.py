@@ -42,7 +42,10 @@ class Moto:
         from a2wsgi import WSGIMiddleware
         from flask import Flask
 
+        self._loaded: set[str] = set()
+
         def create(service: str | None) -> Any:
+            self._loaded.add(service or "")
             try:
                 application = create_backend_app(service) if service else Flask("moto")
                 neighbours.forget()
@@ -79,6 +82,10 @@ class Moto:
     async def stop(self) -> None:
         """End the worker threads."""
         self._app.executor.shutdown(wait=False, cancel_futures=True)
+
+    def idle(self, service: str) -> bool:
+        """Whether nobody called a service of moto's (by moto's name for it) since the start."""
+        return service not in self._loaded
 
     async def reset(self) -> None:
         """Forget every backend of every account."""

@@ -61,6 +61,14 @@ class RoutedEngine:
         """Name of the engine that serves a botocore service."""
         return self._table.get(service, self._default.name)
 
+    def idle(self, service: str) -> bool:
+        """Whether a service's engine was not started, or did not load the service: then nothing exists in it."""
+        name = self._table.get(service)
+        if name is None:
+            return False
+        idle = getattr(self._made.get(name), "idle", None)
+        return name not in self._made or bool(idle and idle(service))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = self._table.get(scope.get(SERVICE, ""))
         engine = self._default if name is None else self._made.get(name) or await self._make(name)

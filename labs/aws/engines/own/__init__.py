@@ -1,4 +1,4 @@
-"""An engine of ours, for services that no other engine has in earnest.  Today: ACM, Backup and EKS.
+"""An engine of ours, for services that no other engine has in earnest.  Today: ACM, Backup, Cost Explorer and EKS.
 
 It is called as every engine is, over ASGI, so that the gateway, its corrections, its providers and CloudFormation reach
 the services here as they reach MiniStack's.  A service is one module with a class that has ``handle`` and ``reset``;
@@ -17,7 +17,7 @@ from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway.calls import AwsError, ServiceCall, render_error, render_result, understand
 
 _SCOPE = re.compile(rb"Credential=([0-9]{12})/[0-9]{8}/([a-z0-9-]+)/([a-z0-9-]+)/")
-_MODULES = {"acm": "acm", "backup": "backup", "eks": "eks"}
+_MODULES = {"acm": "acm", "backup": "backup", "ce": "ce", "eks": "eks"}
 
 
 class Neighbours:
@@ -33,6 +33,11 @@ class Neighbours:
             return await self._client.call(service, operation, account=self.account, region=self.region, **params)
         except EngineError as error:
             raise AwsError(error.code, error.message, error.status) from error
+
+    def idle(self, service: str) -> bool:
+        """Whether nobody called a service yet, so that there is nothing in it (and no need to load it)."""
+        idle = getattr(self._client.engine, "idle", None)
+        return bool(idle and idle(service))
 
     def elsewhere(self, account: str, region: str) -> Neighbours:
         """The same services in another account or region."""

@@ -54,7 +54,8 @@ def test_a_gap_is_authorised_like_everything_else(account: AwsAccount) -> None:
     ("service", "operation", "params", "code"),
     [
         ("kms", "describe_custom_key_stores", {}, "UnknownOperationException"),  # json, MiniStack
-        ("ce", "get_anomalies", {"DateInterval": {"StartDate": "2026-11-01"}}, "UnknownOperationException"),  # moto
+        ("ce", "list_commitment_purchase_analyses", {}, "UnknownOperationException"),  # ours
+        ("macie2", "get_usage_totals", {}, "UnknownOperationException"),  # moto
         ("sns", "list_phone_numbers_opted_out", {}, "InvalidAction"),  # query
         ("ec2", "describe_fpga_images", {}, "UnsupportedOperation"),  # ec2
         ("fis", "list_actions", {}, "UnknownOperationException"),  # rest-json, a path moto has no route for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 
@@ -67,3 +68,97 @@ def test_cost_categories(cloud: Any, refused: Any) -> None:
     assert ce.describe_cost_category_definition(CostCategoryArn=arn)["CostCategory"]["Rules"] == [rule]
     ce.delete_cost_category_definition(CostCategoryArn=arn)
     refused("ResourceNotFoundException", ce.describe_cost_category_definition, CostCategoryArn=arn)
+
+
+def month() -> dict[str, str]:
+    """The current month until tomorrow, and so a piece that is not over."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    return {"Start": today.replace(day=1).isoformat(), "End": (today + datetime.timedelta(days=1)).isoformat()}
+
+
+def test_cost_and_usage_shape(cloud: Any, refused: Any) -> None:
+    today = datetime.datetime.now(datetime.UTC).date()
+    start = (today.replace(day=1) - datetime.timedelta(days=1)).replace(day=1)
+    period = {"Start": start.isoformat(), "End": today.replace(day=1).isoformat()}
+    ask = cloud.ce.get_cost_and_usage
+    by_service = [{"Type": "DIMENSION", "Key": "SERVICE"}]
+    answer = ask(TimePeriod=period, Granularity="MONTHLY", Metrics=["UnblendedCost"], GroupBy=by_service)
+    assert [r["TimePeriod"] for r in answer["ResultsByTime"]] == [period]
+    assert answer["GroupDefinitions"] == by_service
+    daily = ask(TimePeriod=period, Granularity="DAILY", Metrics=["UnblendedCost"])["ResultsByTime"]
+    assert len(daily) == (today.replace(day=1) - start).days
+    assert daily[0]["Total"]["UnblendedCost"] == {"Amount": "0", "Unit": "USD"}
+    good = {"TimePeriod": period, "Granularity": "MONTHLY", "Metrics": ["UnblendedCost"]}
+    refused("ValidationException", ask, **{**good, "TimePeriod": {"Start": period["End"], "End": period["Start"]}})
+    refused("ValidationException", ask, **{**good, "Metrics": ["Dollars"]})
+    refused("ValidationException", ask, **good, GroupBy=[{"Type": "DIMENSION", "Key": "COLOUR"}])
+    refused("ValidationException", ask, **{**good, "TimePeriod": {**period, "Start": "2020-01-01"}})
+
+
+def test_costs_are_those_of_what_runs(cloud: Any) -> None:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "shop"}]}]
+    cloud.ec2.run_instances(ImageId=cloud.image(), InstanceType="m5.large", MinCount=1, MaxCount=1,
+                            TagSpecifications=tags)  # fmt: skip
+    ask = {"TimePeriod": month(), "Granularity": "MONTHLY", "Metrics": ["UnblendedCost", "UsageQuantity"]}
+    by = lambda kind, key: [{"Type": kind, "Key": key}]  # noqa: E731
+    result = cloud.ce.get_cost_and_usage(**ask, GroupBy=by("DIMENSION", "SERVICE"))["ResultsByTime"][-1]
+    groups = {group["Keys"][0]: group["Metrics"] for group in result["Groups"]}
+    assert {"Amazon Elastic Compute Cloud - Compute", "EC2 - Other"} == set(groups)
+    assert result["Estimated"] is True
+    chosen = {"Dimensions": {"Key": "SERVICE", "Values": ["Amazon Elastic Compute Cloud - Compute"]}}
+    result = cloud.ce.get_cost_and_usage(**ask, GroupBy=by("TAG", "team"), Filter=chosen)["ResultsByTime"][-1]
+    (group,) = result["Groups"]
+    assert group["Keys"] == ["team$shop"]
+    assert float(group["Metrics"]["UnblendedCost"]["Amount"]) > 0
+    values = cloud.ce.get_dimension_values(TimePeriod=month(), Dimension="INSTANCE_TYPE")["DimensionValues"]
+    assert "m5.large" in [value["Value"] for value in values]
+    assert cloud.ce.get_tags(TimePeriod=month(), TagKey="team")["Tags"] == ["", "shop"]
+
+
+def test_a_forecast_carries_the_rate_on(cloud: Any, refused: Any) -> None:
+    cloud.ec2.run_instances(ImageId=cloud.image(), InstanceType="m5.large", MinCount=1, MaxCount=1)
+    today = datetime.datetime.now(datetime.UTC).date()
+    ahead = {"Start": (today + datetime.timedelta(days=1)).isoformat(),
+             "End": (today + datetime.timedelta(days=11)).isoformat()}  # fmt: skip
+    forecast = cloud.ce.get_cost_forecast(TimePeriod=ahead, Metric="UNBLENDED_COST", Granularity="DAILY")
+    assert len(forecast["ForecastResultsByTime"]) == 10
+    assert float(forecast["Total"]["Amount"]) >= 10 * 24 * 0.096
+    back = {"Start": "2026-01-01", "End": "2026-02-01"}
+    refused("ValidationException", cloud.ce.get_cost_forecast, TimePeriod=back, Metric="UNBLENDED_COST",
+            Granularity="MONTHLY")  # fmt: skip
+
+
+def test_anomaly_monitors_and_subscriptions(cloud: Any, refused: Any) -> None:
+    ce = cloud.ce
+    service = {"MonitorName": "services", "MonitorType": "DIMENSIONAL", "MonitorDimension": "SERVICE"}
+    monitor = ce.create_anomaly_monitor(AnomalyMonitor=service)["MonitorArn"]
+    refused("LimitExceededException", ce.create_anomaly_monitor, AnomalyMonitor=service)
+    above = {"Dimensions": {"Key": "ANOMALY_TOTAL_IMPACT_ABSOLUTE", "MatchOptions": ["GREATER_THAN_OR_EQUAL"],
+                            "Values": ["100"]}}  # fmt: skip
+    wanted = {"SubscriptionName": "daily", "MonitorArnList": [monitor], "Frequency": "DAILY",
+              "Subscribers": [{"Type": "EMAIL", "Address": "ops@example.com"}], "ThresholdExpression": above}
+    made = ce.create_anomaly_subscription(AnomalySubscription=wanted)["SubscriptionArn"]
+    refused("ValidationException", ce.create_anomaly_subscription,
+            AnomalySubscription={**wanted, "Frequency": "IMMEDIATE"})  # fmt: skip
+    unknown = f"arn:aws:ce::{cloud.number}:anomalymonitor/{'0' * 8}-0000-0000-0000-{'0' * 12}"
+    refused("UnknownMonitorException", ce.create_anomaly_subscription,
+            AnomalySubscription={**wanted, "MonitorArnList": [unknown]})  # fmt: skip
+    (read,) = ce.get_anomaly_subscriptions(MonitorArn=monitor)["AnomalySubscriptions"]
+    assert (read["SubscriptionArn"], read["Subscribers"][0]["Status"]) == (made, "CONFIRMED")
+    ce.update_anomaly_monitor(MonitorArn=monitor, MonitorName="renamed")
+    assert ce.get_anomaly_monitors(MonitorArnList=[monitor])["AnomalyMonitors"][0]["MonitorName"] == "renamed"
+    assert ce.get_anomalies(DateInterval={"StartDate": month()["Start"]})["Anomalies"] == []
+    ce.delete_anomaly_subscription(SubscriptionArn=made)
+    refused("UnknownSubscriptionException", ce.delete_anomaly_subscription, SubscriptionArn=made)
+    ce.delete_anomaly_monitor(MonitorArn=monitor)
+    refused("UnknownMonitorException", ce.get_anomaly_monitors, MonitorArnList=[monitor])
+
+
+def test_cost_allocation_tags_are_activated(cloud: Any) -> None:
+    ce = cloud.ce
+    tag = [{"ResourceType": "volume", "Tags": [{"Key": "team", "Value": "shop"}]}]
+    cloud.ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tag)
+    assert [t["TagKey"] for t in ce.list_cost_allocation_tags(Status="Inactive")["CostAllocationTags"]] == ["team"]
+    ce.update_cost_allocation_tags_status(CostAllocationTagsStatus=[{"TagKey": "team", "Status": "Active"}])
+    tags = {t["TagKey"]: t["Status"] for t in ce.list_cost_allocation_tags()["CostAllocationTags"]}
+    assert tags == {"team": "Active"}
