@@ -15,6 +15,7 @@ import httpx
 
 from labs.aws.gateway.calls import AwsError
 from labs.aws.gateway.corrections import Corrections, Params, ask
+from labs.aws.gateway.corrections.route53_more import INSTEAD, authorized, bare, delegation_set, every_record, kept
 
 if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
@@ -35,24 +36,12 @@ def _key(record: Record) -> tuple[str, str, str]:
     return _name(record.get("Name")), str(record.get("Type")), str(record.get("SetIdentifier") or "")
 
 
-async def _every_record(exchange: Exchange, zone: str) -> list[Record]:
-    """All records of a zone, in pages."""
-    records: list[Record] = []
-    start: Params = {}
-    while True:
-        answer = await ask(exchange, "ListResourceRecordSets", HostedZoneId=zone, **start)
-        records += answer.get("ResourceRecordSets") or []
-        if not answer.get("IsTruncated"):
-            return records
-        start = {"StartRecordName": answer["NextRecordName"], "StartRecordType": answer["NextRecordType"]}
-
-
 async def _change(exchange: Exchange, params: Params) -> None:
     """ "If any of the changes fails, none is made" (ChangeResourceRecordSets)."""
     zone_id = str(params.get("HostedZoneId", "")).rpartition("/")[2]
     zone = (await ask(exchange, "GetHostedZone", Id=zone_id))["HostedZone"]
     apex = _name(zone["Name"])
-    records = {_key(record): record for record in await _every_record(exchange, zone_id)}
+    records = {_key(record): record for record in await every_record(exchange, zone_id)}
     errors: list[str] = []
     for change in (params.get("ChangeBatch") or {}).get("Changes") or []:
         record, action = change.get("ResourceRecordSet") or {}, str(change.get("Action"))
@@ -63,8 +52,20 @@ async def _change(exchange: Exchange, params: Params) -> None:
             records.pop(_key(record))
         else:
             records[_key(record)] = record
+    await _health_checks(exchange, params)
     if errors:
         raise AwsError("InvalidChangeBatch", "[" + ", ".join(errors) + "]", 400)
+
+
+async def _health_checks(exchange: Exchange, params: Params) -> None:
+    named = {
+        str((change.get("ResourceRecordSet") or {}).get("HealthCheckId") or "")
+        for change in (params.get("ChangeBatch") or {}).get("Changes") or []
+        if change.get("Action") != "DELETE"
+    }
+    known = {check["Id"] for check in await _checks(exchange)} if named - {""} else set()
+    for missing in sorted(named - known - {""}):
+        raise AwsError("NoSuchHealthCheck", f"No health check exists with the ID {missing}", 404)
 
 
 def _problem(action: str, record: Record, records: dict[tuple[str, str, str], Record], apex: str) -> str:
@@ -165,6 +166,27 @@ async def _create_zone(exchange: Exchange, params: Params) -> None:
         raise AwsError("InvalidDomainName", f"{params.get('Name')} is not a valid domain name", 400)
     if params.get("VPC"):
         await _vpc(exchange, params["VPC"])
+    if params.get("DelegationSetId"):
+        delegation_set(exchange, params["DelegationSetId"])
+
+
+async def _created(exchange: Exchange, params: Params, result: Params) -> Params | None:
+    """A zone with a reusable delegation set has the set's name servers, in its NS record too."""
+    if not params.get("DelegationSetId"):
+        return None
+    chosen = delegation_set(exchange, params["DelegationSetId"])
+    zone, name = bare(result["HostedZone"]["Id"]), result["HostedZone"]["Name"]
+    values = [{"Value": server + "."} for server in chosen["NameServers"]]
+    record = {"Name": name, "Type": "NS", "TTL": 172800, "ResourceRecords": values}
+    change = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+    await ask(exchange, "ChangeResourceRecordSets", HostedZoneId=zone, ChangeBatch=change)
+    kept(exchange, "delegated zones")[zone] = bare(chosen["Id"])
+    return {**result, "DelegationSet": chosen}
+
+
+async def _get_zone(exchange: Exchange, params: Params, result: Params) -> Params | None:
+    chosen = kept(exchange, "delegated zones").get(bare(params.get("Id")))
+    return {**result, "DelegationSet": delegation_set(exchange, chosen)} if chosen else None
 
 
 async def _vpc(exchange: Exchange, vpc: Params) -> None:
@@ -191,11 +213,14 @@ async def _zone_of(exchange: Exchange, params: Params) -> Params:
 
 
 async def _associate(exchange: Exchange, params: Params) -> None:
+    await _vpc(exchange, params.get("VPC") or {})
+    allowed = authorized(exchange, bare(params.get("HostedZoneId")))
+    if (params.get("VPC") or {}).get("VPCId") in allowed:
+        return
     zone = await _zone_of(exchange, params)
     if not (zone["HostedZone"].get("Config") or {}).get("PrivateZone"):
         raise AwsError("PublicZoneVPCAssociation", "You're trying to associate a VPC with a public hosted zone. Amazon"
                        " Route 53 doesn't support associating a VPC with a public hosted zone.", 400)  # fmt: skip
-    await _vpc(exchange, params.get("VPC") or {})
 
 
 async def _disassociate(exchange: Exchange, params: Params) -> None:
@@ -223,13 +248,14 @@ async def _count(exchange: Exchange, params: Params) -> Params:
 async def _delete_zone(exchange: Exchange, params: Params) -> None:
     zone_id = str(params.get("Id", "")).rpartition("/")[2]
     zone = (await ask(exchange, "GetHostedZone", Id=zone_id))["HostedZone"]
-    for record in await _every_record(exchange, zone_id):
+    for record in await every_record(exchange, zone_id):
         if not (_name(record["Name"]) == _name(zone["Name"]) and record["Type"] in ("SOA", "NS")):
             raise AwsError(
                 "HostedZoneNotEmpty",
                 "The specified hosted zone contains non-required resource record sets and so cannot be deleted.",
                 400,
             )
+    kept(exchange, "delegated zones").pop(zone_id, None)
 
 
 # -- health checks -------------------------------------------------------------------------------------------------
@@ -256,13 +282,13 @@ async def _status(exchange: Exchange, params: Params) -> Params:
     """One checker, in this process: it asks endpoints on the loopback network, and reaches no other."""
     check = (await ask(exchange, "GetHealthCheck", HealthCheckId=params.get("HealthCheckId")))["HealthCheck"]
     config = check.get("HealthCheckConfig") or {}
-    status = await _probe(config)
+    status = await probe(config)
     report = {"Status": status, "CheckedTime": exchange.now}
     address = str(config.get("IPAddress") or "")
     return {"HealthCheckObservations": [{"Region": "us-east-1", "IPAddress": address, "StatusReport": report}]}
 
 
-async def _probe(config: Params) -> str:
+async def probe(config: Params) -> str:
     """What a checker reports ("How Route 53 determines whether a health check is healthy": 2xx and 3xx are)."""
     kind, address, port = str(config.get("Type")), str(config.get("IPAddress") or ""), config.get("Port")
     unreachable = "Failure: The health checker could not establish a connection within the timeout limit."
@@ -304,9 +330,11 @@ CORRECTIONS = Corrections(
         "DisassociateVPCFromHostedZone": _disassociate,
     },
     instead={
+        **INSTEAD,
         "GetHostedZoneCount": _count,
         "CreateHealthCheck": _create_check,
         "GetHealthCheckStatus": _status,
         "GetHealthCheckCount": _check_count,
     },
+    after={"CreateHostedZone": _created, "GetHostedZone": _get_zone},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import http.server
+import random
 import threading
 from typing import Any
 
@@ -12,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+from tests.labs.aws.scenarios_infra.conftest import Cloud
 
 
 def change(action: str, name: str, kind: str = "A", ttl: int = 60, **more: Any) -> dict[str, Any]:
@@ -395,3 +398,140 @@ def test_certificate_permissions(cloud: Any, refused: Any) -> None:
     user.acm.describe_certificate(CertificateArn=one)
     refused("AccessDeniedException", user.acm.describe_certificate, CertificateArn=two)
     refused("AccessDeniedException", user.acm.list_certificates)
+
+
+# -- test answers, delegation sets, query logging ----------------------------------------------------------------------
+
+
+def public_zone(cloud: Any, name: str = "example.com", **more: Any) -> str:
+    made = cloud.route53.create_hosted_zone(Name=name, CallerReference=f"{name}-{cloud.number}", **more)
+    return str(made["HostedZone"]["Id"].rpartition("/")[2])
+
+
+def upsert(cloud: Any, zone: str, *records: dict[str, Any]) -> None:
+    changes = [{"Action": "UPSERT", "ResourceRecordSet": {"TTL": 60, "Type": "A", **record}} for record in records]
+    cloud.route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
+
+def values(*addresses: str) -> dict[str, Any]:
+    return {"ResourceRecords": [{"Value": address} for address in addresses]}
+
+
+def asked(cloud: Any, zone: str, name: str, kind: str = "A") -> tuple[str, list[str]]:
+    answer = cloud.route53.test_dns_answer(HostedZoneId=zone, RecordName=name, RecordType=kind)
+    return answer["ResponseCode"], answer["RecordData"]
+
+
+def test_answers_follow_weights_aliases_and_wildcards(cloud: Any, refused: Any) -> None:
+    zone = public_zone(cloud)
+    weighted = {"Name": "www.example.com"}
+    upsert(cloud, zone, {**weighted, "SetIdentifier": "old", "Weight": 0, **values("192.0.2.1")},
+           {**weighted, "SetIdentifier": "new", "Weight": 10, **values("192.0.2.2")},
+           {"Name": "*.apps.example.com", **values("192.0.2.3")},
+           {"Name": "blog.example.com", "Type": "CNAME", **values("blog.example.org")})  # fmt: skip
+    target = {"HostedZoneId": zone, "DNSName": "www.example.com", "EvaluateTargetHealth": False}
+    alias = {"Name": "example.com", "Type": "A", "AliasTarget": target}
+    cloud.route53.change_resource_record_sets(
+        HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": alias}]}
+    )
+    assert {asked(cloud, zone, "www.example.com")[1][0] for _ in range(10)} == {"192.0.2.2"}
+    assert asked(cloud, zone, "example.com") == ("NOERROR", ["192.0.2.2"])
+    assert asked(cloud, zone, "x.apps.example.com") == ("NOERROR", ["192.0.2.3"])
+    assert asked(cloud, zone, "blog.example.com") == ("NOERROR", ["blog.example.org"])
+    assert asked(cloud, zone, "www.example.com", "AAAA") == ("NOERROR", [])
+    assert asked(cloud, zone, "none.example.com") == ("NXDOMAIN", [])
+    refused("InvalidInput", cloud.route53.test_dns_answer, HostedZoneId=zone, RecordName="other.org", RecordType="A")
+
+
+def test_failover_answers_with_what_is_healthy(cloud: Any, refused: Any) -> None:
+    zone, route53 = public_zone(cloud), cloud.route53
+    alarm = {"AlarmName": "down", "Namespace": "Shop", "MetricName": "Errors", "Statistic": "Sum", "Period": 60,
+             "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"}  # fmt: skip
+    cloud.cloudwatch.put_metric_alarm(**alarm)
+    config = {"Type": "CLOUDWATCH_METRIC", "AlarmIdentifier": {"Region": "us-east-1", "Name": "down"},
+              "InsufficientDataHealthStatus": "Healthy"}  # fmt: skip
+    check = route53.create_health_check(CallerReference=cloud.number, HealthCheckConfig=config)["HealthCheck"]["Id"]
+    pair = {"Name": "api.example.com"}
+    upsert(cloud, zone,
+           {**pair, "SetIdentifier": "a", "Failover": "PRIMARY", "HealthCheckId": check, **values("192.0.2.1")},
+           {**pair, "SetIdentifier": "b", "Failover": "SECONDARY", **values("192.0.2.2")})  # fmt: skip
+    assert asked(cloud, zone, "api.example.com") == ("NOERROR", ["192.0.2.1"])
+    cloud.cloudwatch.set_alarm_state(AlarmName="down", StateValue="ALARM", StateReason="drill")
+    assert asked(cloud, zone, "api.example.com") == ("NOERROR", ["192.0.2.2"])
+    missing = {**pair, "Type": "A", "TTL": 60, "SetIdentifier": "c", "Failover": "PRIMARY",
+               "HealthCheckId": "00000000-0000-0000-0000-000000000000", **values("192.0.2.3")}  # fmt: skip
+    refused("NoSuchHealthCheck", route53.change_resource_record_sets, HostedZoneId=zone,
+            ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": missing}]})  # fmt: skip
+
+
+def test_zones_share_a_delegation_set(cloud: Any, refused: Any) -> None:
+    route53 = cloud.route53
+    made = route53.create_reusable_delegation_set(CallerReference="one")["DelegationSet"]
+    refused("DelegationSetAlreadyCreated", route53.create_reusable_delegation_set, CallerReference="one")
+    for name in ("example.com", "example.org"):
+        zone = public_zone(cloud, name, DelegationSetId=made["Id"])
+        assert route53.get_hosted_zone(Id=zone)["DelegationSet"]["NameServers"] == made["NameServers"]
+        assert asked(cloud, zone, name, "NS") == ("NOERROR", [f"{server}." for server in made["NameServers"]])
+    refused("DelegationSetInUse", route53.delete_reusable_delegation_set, Id=made["Id"])
+    refused("NoSuchDelegationSet", route53.create_hosted_zone, Name="example.net", CallerReference="n",
+            DelegationSetId="N00000000000")  # fmt: skip
+    for zone in route53.list_hosted_zones()["HostedZones"]:
+        route53.delete_hosted_zone(Id=zone["Id"])
+    route53.delete_reusable_delegation_set(Id=made["Id"])
+    assert route53.list_reusable_delegation_sets()["DelegationSets"] == []
+
+
+def test_query_logging_needs_a_log_group(cloud: Any, refused: Any) -> None:
+    route53, zone = cloud.route53, public_zone(cloud)
+    group = {"HostedZoneId": zone,
+             "CloudWatchLogsLogGroupArn": cloud.arn("logs", "log-group:/aws/route53/example.com")}  # fmt: skip
+    refused("NoSuchCloudWatchLogsLogGroup", route53.create_query_logging_config, **group)
+    cloud.logs.create_log_group(logGroupName="/aws/route53/example.com")
+    made = route53.create_query_logging_config(**group)["QueryLoggingConfig"]["Id"]
+    refused("QueryLoggingConfigAlreadyExists", route53.create_query_logging_config, **group)
+    assert [c["Id"] for c in route53.list_query_logging_configs(HostedZoneId=zone)["QueryLoggingConfigs"]] == [made]
+    route53.delete_query_logging_config(Id=made)
+    refused("NoSuchQueryLoggingConfig", route53.get_query_logging_config, Id=made)
+
+
+def test_limits_tags_and_signing_of_zones(cloud: Any) -> None:
+    route53, zone = cloud.route53, public_zone(cloud)
+    route53.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone, AddTags=[{"Key": "a", "Value": "b"}])
+    (tagged,) = route53.list_tags_for_resources(ResourceType="hostedzone", ResourceIds=[zone])["ResourceTagSets"]
+    assert tagged["Tags"] == [{"Key": "a", "Value": "b"}]
+    assert route53.get_account_limit(Type="MAX_HOSTED_ZONES_BY_OWNER")["Count"] == 1
+    assert route53.get_hosted_zone_limit(HostedZoneId=zone, Type="MAX_RRSETS_BY_ZONE")["Count"] == 2
+    assert route53.get_dnssec(HostedZoneId=zone)["Status"]["ServeSignature"] == "NOT_SIGNING"
+    assert {"ContinentCode": "EU", "ContinentName": "Europe"} in route53.list_geo_locations()["GeoLocationDetailsList"]
+
+
+def test_a_health_check_is_inverted_and_disabled(cloud: Any) -> None:
+    config = {"Type": "TCP", "IPAddress": "192.0.2.1", "Port": 80}
+    made = cloud.route53.create_health_check(CallerReference=cloud.number, HealthCheckConfig=config)
+    check = made["HealthCheck"]["Id"]
+    cloud.route53.update_health_check(HealthCheckId=check, Inverted=True, Disabled=True)
+    read = cloud.route53.get_health_check(HealthCheckId=check)["HealthCheck"]["HealthCheckConfig"]
+    assert (read["Inverted"], read["Disabled"]) == (True, True)
+
+
+def another(running: Any) -> Cloud:
+    """A second account, as its root user."""
+    root = running.account(str(random.randrange(10**11, 10**12)))
+    return Cloud(root, root)
+
+
+def test_another_accounts_vpc_is_authorised_first(cloud: Any, refused: Any, infra_gateway: Any) -> None:
+    vpc, _ = cloud.network()
+    own = {"VPCRegion": cloud.region, "VPCId": vpc}
+    made = cloud.route53.create_hosted_zone(Name="corp.internal", CallerReference=cloud.number, VPC=own)
+    zone = made["HostedZone"]["Id"].rpartition("/")[2]
+    other = another(infra_gateway)
+    far, _ = other.network()
+    theirs = {"HostedZoneId": zone, "VPC": {"VPCRegion": cloud.region, "VPCId": far}}
+    refused("NoSuchHostedZone", other.route53.associate_vpc_with_hosted_zone, **theirs)
+    cloud.route53.create_vpc_association_authorization(**theirs)
+    other.route53.associate_vpc_with_hosted_zone(**theirs)
+    linked = {entry["VPCId"] for entry in cloud.route53.get_hosted_zone(Id=zone)["VPCs"]}
+    assert linked == {vpc, far}
+    cloud.route53.delete_vpc_association_authorization(**theirs)
+    refused("VPCAssociationAuthorizationNotFound", cloud.route53.delete_vpc_association_authorization, **theirs)
