@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from labs.aws.engines import SERVICE, Message, Receive, Scope, Send
+from labs.aws.engines import SERVICE, Engine, Message, Receive, Scope, Send
 from labs.aws.models import service_model
 from labs.errors import PermanentError
 
@@ -72,6 +72,12 @@ class MiniStack:
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
         self._lifespan = asyncio.create_task(self._app(scope, self._to_app.get, self._from_app.put))
         await self._say("lifespan.startup")
+
+    def reach(self, whole: Engine) -> None:
+        """Let additions call services that other engines serve."""
+        from labs.aws.engines.additions.reach import REACH
+
+        REACH.open(whole)
 
     async def stop(self) -> None:
         """Run MiniStack's own shutdown."""

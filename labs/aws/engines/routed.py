@@ -87,6 +87,9 @@ class RoutedEngine:
     async def start(self) -> None:
         """Start the default engine; the others start when they are needed."""
         await self._default.start()
+        reach = getattr(self._default, "reach", None)
+        if reach:
+            reach(self)
 
     async def stop(self) -> None:
         """Stop what was started."""
