@@ -224,6 +224,15 @@ class Authorizer:
         policies = await self._policies_for(check, principal, PolicySet(), Arrival(source_ip=""), region)
         return await self._decide_one(check, principal, policies, common, owner)
 
+    async def role_may(self, account: str, role_arn: str, action: str, resource: str) -> bool:
+        """Whether a role's own policies allow a service that assumed it one action on a resource of the account."""
+        name = role_arn.rpartition("/")[2]
+        identity, boundary = await self.policies.of_role(account, name)
+        session = f"arn:aws:sts::{account}:assumed-role/{name}/service"
+        principal = Principal(arn=session, account=account, type=PrincipalType.ROLE, role_arn=role_arn)
+        policies = PolicySet(identity=identity, boundary=boundary, scps=self.organization.levels(account, SCP))
+        return (await self._decide_one(Check(action, resource, account), principal, policies, {}, account)).allowed
+
     async def _decide_one(
         self, check: Check, principal: Principal, policies: PolicySet, common: Mapping[str, Any], account: str
     ) -> Decision:

@@ -315,6 +315,8 @@ class Organizations:
         target = self._require_parent(params["DestinationParentId"], "DestinationParentNotFoundException")
         if record["parent"] != source:
             raise _error("SourceParentNotFoundException", "The account is not in the source parent that you named.")
+        if target == source:
+            raise _error("DuplicateAccountException", "That account is already present in the specified destination.")
         record["parent"] = target
         return {}
 
@@ -329,6 +331,82 @@ class Organizations:
         raise _error(
             "ConstraintViolationException", "Every account on this endpoint stays a member of the organization."
         )
+
+    # delegated administrators
+
+    def _delegated(self) -> dict[str, dict[str, float]]:
+        """Account → service principal → since when."""
+        found: dict[str, dict[str, float]] = self._state.setdefault("delegated", {})
+        return found
+
+    def _register_delegate(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        account, service = params["AccountId"], params["ServicePrincipal"]
+        self._member(account)
+        if account == MANAGEMENT_ACCOUNT:
+            text = "You cannot register the management account as a delegated administrator."
+            raise _error("ConstraintViolationException", text)
+        services = self._delegated().setdefault(account, {})
+        if service in services:
+            text = "The account is already a delegated administrator for this service."
+            raise _error("AccountAlreadyRegisteredException", text)
+        services[service] = _now()
+        return {}
+
+    def _deregister_delegate(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        account = params["AccountId"]
+        if params["ServicePrincipal"] not in self._services_of(account):
+            text = "The specified account is not a delegated administrator for this service."
+            raise _error("AccountNotRegisteredException", text)
+        del self._delegated()[account][params["ServicePrincipal"]]
+        return {}
+
+    def _services_of(self, account: str) -> dict[str, float]:
+        return self._delegated().get(account, {})
+
+    def _list_delegates(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        service = params.get("ServicePrincipal")
+        found = [
+            {**self._account(account), "DelegationEnabledDate": _time(min(services.values()))}
+            for account, services in self._delegated().items()
+            if services and (service is None or service in services)
+        ]
+        return _page("DelegatedAdministrators", found, params)
+
+    def _list_delegated_services(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        services = self._services_of(params["AccountId"])
+        if not services:
+            text = "The specified account is not a delegated administrator."
+            raise _error("AccountNotRegisteredException", text)
+        found = [
+            {"ServicePrincipal": name, "DelegationEnabledDate": _time(when)} for name, when in services.items()
+        ]
+        return _page("DelegatedServices", found, params)
+
+    # invitations: whoever exists here is a member already
+
+    def _invite(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        text = "ALREADY_IN_AN_ORGANIZATION: the invited account is already a member of this organization."
+        raise _error("HandshakeConstraintViolationException", text)
+
+    def _no_handshakes(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Handshakes": []}
+
+    def _effective_policy(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """What a management policy amounts to for an account ("Understanding management policy inheritance")."""
+        kind, account = self._policy_type(params), params.get("TargetId") or MANAGEMENT_ACCOUNT
+        if kind in (SCP, RCP):
+            raise _error("InvalidInputException", f"{kind} has no effective policy.")
+        merged: dict[str, Any] = {}
+        for target in [*self._ancestors(account), account]:
+            for identifier in self._attached(target):
+                policy = self._policy(identifier)
+                if policy["type"] == kind:
+                    merged = _inherited(merged, json.loads(policy["content"]))
+        if not merged:
+            text = "If you ran this action on the management account, this policy type is not enabled."
+            raise _error("EffectivePolicyNotFoundException", text)
+        about = {"PolicyContent": json.dumps(merged), "LastUpdatedTimestamp": _time(_now())}
+        return {"EffectivePolicy": {**about, "TargetId": account, "PolicyType": kind}}
 
     # units
 
@@ -592,6 +670,13 @@ _OPERATIONS: dict[str, Callable[[Organizations, Mapping[str, Any]], dict[str, An
     "DeleteOrganizationalUnit": Organizations._delete_unit,
     "DeletePolicy": Organizations._delete_policy,
     "DescribeAccount": Organizations._describe_account,
+    "RegisterDelegatedAdministrator": Organizations._register_delegate,
+    "DeregisterDelegatedAdministrator": Organizations._deregister_delegate,
+    "ListDelegatedAdministrators": Organizations._list_delegates,
+    "ListDelegatedServicesForAccount": Organizations._list_delegated_services,
+    "InviteAccountToOrganization": Organizations._invite,
+    "ListHandshakesForOrganization": Organizations._no_handshakes,
+    "DescribeEffectivePolicy": Organizations._effective_policy,
     "DescribeCreateAccountStatus": Organizations._describe_creation,
     "DescribeOrganization": Organizations._describe_organization,
     "DescribeOrganizationalUnit": Organizations._describe_unit,
@@ -620,6 +705,24 @@ _OPERATIONS: dict[str, Callable[[Organizations, Mapping[str, Any]], dict[str, An
     "UpdateOrganizationalUnit": Organizations._update_unit,
     "UpdatePolicy": Organizations._update_policy,
 }
+
+
+def _inherited(parent: Any, child: Any) -> Any:
+    """A policy under another one: ``@@assign`` replaces, ``@@append`` adds, ``@@remove`` takes away."""
+    if not isinstance(child, Mapping):
+        return child
+    if "@@assign" in child:
+        return child["@@assign"]
+    if "@@append" in child or "@@remove" in child:
+        kept = list(parent) if isinstance(parent, list) else []
+        listed = lambda name: v if isinstance(v := child.get(name, []), list) else [v]  # noqa: E731
+        kept += [value for value in listed("@@append") if value not in kept]
+        return [value for value in kept if value not in listed("@@remove")]
+    merged = dict(parent) if isinstance(parent, Mapping) else {}
+    for name, value in child.items():
+        if not name.startswith("@@"):
+            merged[name] = _inherited(merged.get(name), value)
+    return merged
 
 
 def _managed(identifier: str, name: str, kind: str, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from typing import Any
 
 from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway.authorizer import Authorizer
+from labs.aws.gateway.calls import AwsError
 from labs.aws.iam import Decision
 from labs.aws.providers import trail_selectors
 from labs.aws.providers.trail_digests import ALGORITHM, SigningKey, digest, string_to_sign
@@ -70,6 +71,12 @@ async def object_granted(may: ServiceMay, trail: Mapping[str, Any], owner: str, 
     arn = f"arn:aws:s3:::{trail['bucket']}/{key}{'file.json.gz' if key.endswith('/') else ''}"
     context = {**_source(trail), "s3:x-amz-acl": "bucket-owner-full-control"}
     return (await may(SERVICE, "s3:PutObject", arn, owner, context)).allowed
+
+
+def _log_group(trail: Mapping[str, Any]) -> tuple[str, str]:
+    """Region and name of the log group of a trail."""
+    parts = trail["logs"]["group"].split(":")
+    return parts[3], parts[6]
 
 
 def _source(trail: Mapping[str, Any]) -> dict[str, str]:
@@ -279,6 +286,8 @@ class Delivery:
         key = f"{_folder(trail, 'CloudTrail', region, now)}/{name}"
         content = b'{"Records":[' + b",".join(content for _, content in batch) + b"]}"
         error = await self._put(trail, key, content, {})
+        if not error:
+            await self._to_logs(trail, region, batch)
         trail["status"]["attempted"] = now
         trail["status"]["error"] = error
         if error:
@@ -291,6 +300,57 @@ class Delivery:
             more = {"hashAlgorithm": "SHA-256", "newestEventTime": times[-1], "oldestEventTime": times[0]}
             chain["files"] = [*chain["files"][-MAX_FILES:], {**file, **more}]
         return key
+
+    # -- CloudWatch Logs -------------------------------------------------------------------------------------------
+
+    async def check_logs(self, trail: Mapping[str, Any]) -> None:
+        """Whether the log group exists and the role may write to it ("Sending CloudTrail events to CloudWatch Logs").
+
+        :raises AwsError: as ``CreateTrail`` does
+        """
+        logs, region, group = trail["logs"], *_log_group(trail)
+        listed = await self._client.call("logs", "DescribeLogGroups", account=trail["account"], region=region,
+                                         logGroupNamePrefix=group)  # fmt: skip
+        if group not in [entry["logGroupName"] for entry in listed.get("logGroups") or []]:
+            text = "The CloudWatch Logs log group does not exist."
+            raise AwsError("InvalidCloudWatchLogsLogGroupArnException", text, 400)
+        assumed = await self._authorizer.service_may(
+            SERVICE, "sts:AssumeRole", logs["role"], trail["account"], _source(trail)
+        )
+        if not assumed.allowed:
+            raise AwsError("InvalidCloudWatchLogsRoleArnException", "CloudTrail cannot assume the role.", 400)
+        stream = f"{logs['group'].removesuffix(':*')}:log-stream:{trail['account']}_CloudTrail_{trail['region']}"
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+            if not await self._authorizer.role_may(trail["account"], logs["role"], action, stream):
+                text = "Access denied. Check the permissions for your role."
+                raise AwsError("InvalidCloudWatchLogsRoleArnException", text, 400)
+
+    async def _to_logs(self, trail: dict[str, Any], region: str, batch: list[tuple[str, bytes]]) -> None:
+        """Write events to the trail's log group, one a log event; metric filters see them."""
+        from labs.aws.gateway.corrections.logs import measure
+
+        if not trail.get("logs"):
+            return
+        where, group = _log_group(trail)
+        common = {"account": trail["account"], "region": where}
+        stream = f"{trail['account']}_CloudTrail_{region}"
+        now = int(time.time() * 1000)
+        events = [{"timestamp": now, "message": content.decode()} for _, content in batch]
+
+        async def put(**metrics: Any) -> Any:
+            return await self._client.call("cloudwatch", "PutMetricData", **common, **metrics)
+
+        try:
+            with contextlib.suppress(EngineError):  # the stream is there already, or the next call says what is wrong
+                await self._client.call("logs", "CreateLogStream", **common, logGroupName=group, logStreamName=stream)
+            await self._client.call("logs", "PutLogEvents", **common, logGroupName=group, logStreamName=stream,
+                                    logEvents=events)  # fmt: skip
+            found = await self._client.call("logs", "DescribeMetricFilters", **common, logGroupName=group)
+            await measure(found.get("metricFilters") or [], events, put)
+        except EngineError as error:
+            trail["status"]["logs_error"] = error.code
+            return
+        trail["status"].update(logs_error=None, logged=time.time())
 
     async def _put(self, trail: Mapping[str, Any], key: str, content: bytes, metadata: dict[str, str]) -> str | None:
         """Put one compressed file as CloudTrail; returns the S3 error code, ``None`` when it is there."""

@@ -3,8 +3,8 @@
 CloudTrail API Reference; User Guide, "Amazon S3 bucket policy for CloudTrail", "Naming requirements for CloudTrail
 resources", "Quotas in AWS CloudTrail".  A trail of one Region or of all; its bucket may be another account's.
 
-Left out, and refused with AWS's own errors: organization trails, SNS notifications, CloudWatch Logs, KMS keys of your
-own, Insights, event data stores.  CloudTrail's own writing into a bucket is not recorded as a data event.
+Left out, and refused with AWS's own errors: organization trails, SNS notifications, KMS keys of your own, event data
+stores.  Insight selectors are kept, no insight is ever found.  CloudTrail's own writing into a bucket is no data event.
 """
 
 from __future__ import annotations
@@ -32,10 +32,6 @@ _ARN = re.compile(r"arn:aws:cloudtrail:([a-z0-9-]+):(\d{12}):trail/(.+)")
 _NOT_HERE = {
     "SnsTopicName": ("UnsupportedOperationException", "SNS notifications of trails are not offered by this endpoint."),
     "KmsKeyId": ("UnsupportedOperationException", "KMS keys for trails are not offered by this endpoint."),
-    "CloudWatchLogsLogGroupArn": (
-        "CloudWatchLogsDeliveryUnavailableException",
-        "Cannot set a CloudWatch Logs delivery for this region.",
-    ),
 }
 _FLAGS = {
     "IncludeGlobalServiceEvents": "global",
@@ -179,6 +175,7 @@ class Trails:
             "logging": [],
             "status": {},
             "chains": {},
+            "logs": _logs(params, {}),
         }
         await self._check(trail)
         self._trails[arn] = trail
@@ -191,11 +188,12 @@ class Trails:
         changed = {**trail, "bucket": params.get("S3BucketName") or trail["bucket"]}
         changed["prefix"] = params.get("S3KeyPrefix", trail["prefix"]) or ""
         changed.update({ours: params[theirs] for theirs, ours in _FLAGS.items() if theirs in params})
+        changed["logs"] = _logs(params, trail.get("logs") or {})
         await self._check(changed)
         await self.delivery.deliver(trail)  # what happened before the change goes where the trail pointed then
         if changed["validation"] != trail["validation"]:
             trail["chains"].clear()
-        trail.update({name: changed[name] for name in ("bucket", "prefix", *_FLAGS.values())})
+        trail.update({name: changed[name] for name in ("bucket", "prefix", "logs", *_FLAGS.values())})
         return _described(trail)
 
     async def _check(self, trail: Mapping[str, Any]) -> None:
@@ -217,6 +215,8 @@ class Trails:
         if not (await acl_granted(may, trail, owner) and await object_granted(may, trail, owner, key)):
             text = f"Incorrect S3 bucket policy is detected for bucket: {bucket}"
             raise AwsError("InsufficientS3BucketPolicyException", text, 400)
+        if trail["logs"]:
+            await self.delivery.check_logs(trail)
 
     async def delete(self, asked: _Asked) -> dict[str, Any]:
         """``DeleteTrail``; the files stay in the bucket."""
@@ -276,6 +276,8 @@ class Trails:
         noted = trail["status"]
         answer = {
             "IsLogging": is_logging(trail),
+            "LatestCloudWatchLogsDeliveryError": noted.get("logs_error"),
+            "LatestCloudWatchLogsDeliveryTime": noted.get("logged"),
             "LatestDeliveryError": noted.get("error"),
             "LatestDeliveryTime": noted.get("delivered"),
             "LatestDigestDeliveryTime": noted.get("digested"),
@@ -299,6 +301,25 @@ class Trails:
         trail["basic"] = [{**trail_selectors.DEFAULT[0], **one} for one in basic] if basic else None
         trail["advanced"] = advanced or None
         return _selectors(trail)
+
+    async def put_insights(self, asked: _Asked) -> dict[str, Any]:
+        """``PutInsightSelectors``: an empty list turns Insights off."""
+        trail = self._find(asked, asked.params.get("TrailName"), write=True)
+        wanted = asked.params.get("InsightSelectors") or []
+        for selector in wanted:
+            if selector.get("InsightType") not in ("ApiCallRateInsight", "ApiErrorRateInsight"):
+                text = f"Insight type is not valid: {selector.get('InsightType')}"
+                raise AwsError("InvalidInsightSelectorsException", text, 400)
+        trail["insights"] = wanted
+        return {"TrailARN": trail["arn"], "InsightSelectors": wanted}
+
+    async def get_insights(self, asked: _Asked) -> dict[str, Any]:
+        """``GetInsightSelectors``."""
+        trail = self._find(asked, asked.params.get("TrailName"))
+        if not trail.get("insights"):
+            text = f"Trail {trail['arn']} does not have Insights enabled. Edit the trail settings to enable Insights."
+            raise AwsError("InsightNotEnabledException", text, 400)
+        return {"TrailARN": trail["arn"], "InsightSelectors": trail["insights"]}
 
     async def get_selectors(self, asked: _Asked) -> dict[str, Any]:
         """``GetEventSelectors``."""
@@ -359,6 +380,8 @@ _OPERATIONS: dict[str, Any] = {
     "StopLogging": Trails.stop_logging,
     "PutEventSelectors": Trails.put_selectors,
     "GetEventSelectors": Trails.get_selectors,
+    "PutInsightSelectors": Trails.put_insights,
+    "GetInsightSelectors": Trails.get_insights,
     "AddTags": Trails.add_tags,
     "RemoveTags": Trails.remove_tags,
     "ListTags": Trails.list_tags,
@@ -417,6 +440,22 @@ def _refuse_unoffered(params: Mapping[str, Any], account: str) -> None:
             raise AwsError(code, text, 400)
 
 
+def _logs(params: Mapping[str, Any], now: dict[str, str]) -> dict[str, str]:
+    """Where events go in CloudWatch Logs, ``{}`` for nowhere; a group and a role go together, two empty ones end it."""
+    names = {"group": "CloudWatchLogsLogGroupArn", "role": "CloudWatchLogsRoleArn"}
+    given = {ours: str(params[theirs] or "") for ours, theirs in names.items() if theirs in params}
+    wanted = {**now, **given}
+    if not wanted.get("group") and not wanted.get("role"):
+        return {}
+    if not re.fullmatch(r"arn:aws:logs:[a-z0-9-]+:\d{12}:log-group:[^:]+:\*", wanted.get("group") or ""):
+        text = f"The CloudWatch Logs log group ARN is not valid: {wanted.get('group') or 'blank'}"
+        raise AwsError("InvalidCloudWatchLogsLogGroupArnException", text, 400)
+    if not re.fullmatch(r"arn:aws:iam::\d{12}:role/.+", wanted.get("role") or ""):
+        text = f"The CloudWatch Logs role ARN is not valid: {wanted.get('role') or 'blank'}"
+        raise AwsError("InvalidCloudWatchLogsRoleArnException", text, 400)
+    return wanted
+
+
 def _tags(listed: Any) -> dict[str, str]:
     tags: dict[str, str] = {}
     for tag in listed or []:
@@ -444,13 +483,19 @@ def _described(trail: Mapping[str, Any]) -> dict[str, Any]:
         "LogFileValidationEnabled": trail["validation"],
         "IsOrganizationTrail": False,
     }
-    return {**answer, "S3KeyPrefix": trail["prefix"]} if trail["prefix"] else answer
+    if trail["prefix"]:
+        answer["S3KeyPrefix"] = trail["prefix"]
+    logs = trail.get("logs") or {}
+    if logs:
+        answer.update(CloudWatchLogsLogGroupArn=logs["group"], CloudWatchLogsRoleArn=logs["role"])
+    return answer
 
 
 def _shown(trail: Mapping[str, Any]) -> dict[str, Any]:
     """The answer of ``DescribeTrails`` and ``GetTrail``."""
     custom = bool(trail["basic"] or trail["advanced"])
-    more = {"HomeRegion": trail["region"], "HasCustomEventSelectors": custom, "HasInsightSelectors": False}
+    insights = bool(trail.get("insights"))
+    more = {"HomeRegion": trail["region"], "HasCustomEventSelectors": custom, "HasInsightSelectors": insights}
     return {**_described(trail), **more}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from labs.aws.gateway.calls import AwsError
@@ -95,12 +96,24 @@ async def _put_events(exchange: Exchange, params: Params, result: Params) -> Non
     filters = await exchange.gateway.policies.keep(
         ("logs", exchange.account, "metric-filters", exchange.call.region, group), read
     )
+
+    async def put(**metrics: Any) -> Any:
+        return await ask(exchange, "PutMetricData", "cloudwatch", **metrics)
+
+    await measure(filters, params.get("logEvents") or [], put)
+
+
+async def measure(filters: list[Params], events: list[Params], put: Callable[..., Awaitable[Any]]) -> None:
+    """Put the metric data that metric filters make of events.
+
+    :param put: CloudWatch's ``PutMetricData``
+    """
     for entry in filters:
         pattern = _pattern(entry.get("filterPattern"))
         for change in entry.get("metricTransformations", []):
-            data = _data(pattern, change, params.get("logEvents") or [])
+            data = _data(pattern, change, events)
             if data:
-                await ask(exchange, "PutMetricData", "cloudwatch", Namespace=change["metricNamespace"], MetricData=data)
+                await put(Namespace=change["metricNamespace"], MetricData=data)
 
 
 def _data(pattern: Pattern, change: Params, events: list[Params]) -> list[Params]:

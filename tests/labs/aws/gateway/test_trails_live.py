@@ -131,7 +131,7 @@ def trail(account: AwsAccount, bucket: str) -> str:
         ),
         ({"IsOrganizationTrail": True}, "NotOrganizationMasterAccountException"),
         ({"TagsList": [{"Key": "aws:x", "Value": "y"}]}, "InvalidTagParameterException"),
-        ({"CloudWatchLogsLogGroupArn": "arn:x"}, "CloudWatchLogsDeliveryUnavailableException"),
+        ({"CloudWatchLogsLogGroupArn": "arn:x"}, "InvalidCloudWatchLogsLogGroupArnException"),
     ],
 )
 def test_create_trail_refuses(account: AwsAccount, bucket: str, change: dict[str, Any], code: str) -> None:

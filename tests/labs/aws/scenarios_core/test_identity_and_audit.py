@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import time
 from typing import Any
 
 import pytest
@@ -135,3 +136,110 @@ def test_a_member_account_cannot_manage_the_organization(admin: AwsAccount) -> N
     assert refusal(organizations.create_organizational_unit, ParentId="r-abcd", Name="x") in (
         "AccessDeniedException", "AWSOrganizationsNotInUseException"
     )  # fmt: skip
+
+
+def account_of(organizations: Any, unique: str) -> str:
+    """A new member account."""
+    made = organizations.create_account(AccountName=unique, Email=f"{unique}@example.com")["CreateAccountStatus"]
+    return str(made["AccountId"])
+
+
+def test_delegated_administrators(organizations: Any, unique: str) -> None:
+    member, service = account_of(organizations, unique), f"{unique}.amazonaws.com"
+    where = {"AccountId": member, "ServicePrincipal": service}
+    organizations.register_delegated_administrator(**where)
+    assert refusal(organizations.register_delegated_administrator, **where) == "AccountAlreadyRegisteredException"
+    (listed,) = organizations.list_delegated_administrators(ServicePrincipal=service)["DelegatedAdministrators"]
+    assert listed["Id"] == member
+    (found,) = organizations.list_delegated_services_for_account(AccountId=member)["DelegatedServices"]
+    assert found["ServicePrincipal"] == service
+    organizations.deregister_delegated_administrator(**where)
+    assert refusal(organizations.deregister_delegated_administrator, **where) == "AccountNotRegisteredException"
+    assert refusal(organizations.invite_account_to_organization, Target={"Id": member, "Type": "ACCOUNT"}) == (
+        "HandshakeConstraintViolationException"
+    )
+
+
+def test_the_effective_tag_policy_is_inherited(organizations: Any, unique: str) -> None:
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    with contextlib.suppress(organizations.exceptions.PolicyTypeAlreadyEnabledException):
+        organizations.enable_policy_type(RootId=root, PolicyType="TAG_POLICY")
+    unit = organizations.create_organizational_unit(ParentId=root, Name=unique)["OrganizationalUnit"]["Id"]
+    member = account_of(organizations, unique)
+    organizations.move_account(AccountId=member, SourceParentId=root, DestinationParentId=unit)
+    assert refusal(organizations.move_account, AccountId=member, SourceParentId=unit, DestinationParentId=unit) == (
+        "DuplicateAccountException"
+    )
+    asked = {"PolicyType": "TAG_POLICY", "TargetId": member}
+    assert refusal(organizations.describe_effective_policy, **asked) == "EffectivePolicyNotFoundException"
+    above = {"tags": {"team": {"tag_key": {"@@assign": "team"}, "tag_value": {"@@assign": ["shop"]}}}}
+    below = {"tags": {"team": {"tag_value": {"@@append": ["search"]}}}}
+    for number, (target, content) in enumerate(((unit, above), (member, below))):
+        policy = organizations.create_policy(
+            Name=f"{unique}-{number}", Description="tags", Type="TAG_POLICY", Content=json.dumps(content)
+        )["Policy"]["PolicySummary"]["Id"]
+        organizations.attach_policy(PolicyId=policy, TargetId=target)
+    effective = organizations.describe_effective_policy(**asked)["EffectivePolicy"]["PolicyContent"]
+    assert json.loads(effective) == {"tags": {"team": {"tag_key": "team", "tag_value": ["shop", "search"]}}}
+
+
+def trail_bucket(admin: AwsAccount, unique: str) -> str:
+    """A bucket that CloudTrail may write to."""
+    s3 = admin.client("s3")
+    s3.create_bucket(Bucket=unique)
+    service = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
+    statements = [
+        {**service, "Action": "s3:GetBucketAcl", "Resource": f"arn:aws:s3:::{unique}"},
+        {**service, "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{unique}/AWSLogs/{admin.account}/*"},
+    ]
+    s3.put_bucket_policy(Bucket=unique, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    return unique
+
+
+def test_a_trail_writes_to_cloudwatch_logs_and_a_metric_counts(admin: AwsAccount, unique: str) -> None:
+    """ "Creating CloudWatch alarms for CloudTrail events" (CloudTrail User Guide)."""
+    bucket = trail_bucket(admin, unique)
+    logs, iam, cloudtrail = (admin.client(name) for name in ("logs", "iam", "cloudtrail"))
+    logs.create_log_group(logGroupName="audit")
+    logs.put_metric_filter(
+        logGroupName="audit", filterName="users", filterPattern='{ $.eventName = "CreateUser" }',
+        metricTransformations=[{"metricName": "NewUsers", "metricNamespace": "Audit", "metricValue": "1"}],
+    )  # fmt: skip
+    role = iam.create_role(RoleName="trail", AssumeRolePolicyDocument=trust({"Service": "cloudtrail.amazonaws.com"}))
+    where = {"CloudWatchLogsLogGroupArn": f"arn:aws:logs:us-east-1:{admin.account}:log-group:audit:*",
+             "CloudWatchLogsRoleArn": role["Role"]["Arn"]}  # fmt: skip
+    trail = {"Name": "audit", "S3BucketName": bucket}
+    assert refusal(cloudtrail.create_trail, **trail, **where) == "InvalidCloudWatchLogsRoleArnException"
+    allow = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_role_policy(RoleName="trail", PolicyName="write", PolicyDocument=document)
+    missing = {**where, "CloudWatchLogsLogGroupArn": where["CloudWatchLogsLogGroupArn"].replace("audit", "none")}
+    assert refusal(cloudtrail.create_trail, **trail, **missing) == "InvalidCloudWatchLogsLogGroupArnException"
+    cloudtrail.create_trail(**trail, **where)
+    cloudtrail.start_logging(Name="audit")
+    iam.create_user(UserName="mallory")
+    deadline = time.monotonic() + 30
+    found: list[Any] = []
+    while not found and time.monotonic() < deadline:
+        time.sleep(0.5)
+        found = logs.filter_log_events(logGroupName="audit", filterPattern="mallory")["events"]
+    assert json.loads(found[0]["message"])["requestParameters"]["userName"] == "mallory"
+    now = datetime.datetime.now(datetime.UTC)
+    window = {"StartTime": now - datetime.timedelta(hours=1), "EndTime": now + datetime.timedelta(hours=1)}
+    data = admin.client("cloudwatch").get_metric_statistics(
+        Namespace="Audit", MetricName="NewUsers", Period=60, Statistics=["Sum"], **window
+    )
+    assert sum(point["Sum"] for point in data["Datapoints"]) == 1
+    assert cloudtrail.get_trail_status(Name="audit")["LatestCloudWatchLogsDeliveryTime"]
+
+
+def test_insight_selectors_of_a_trail(admin: AwsAccount, unique: str) -> None:
+    cloudtrail = admin.client("cloudtrail")
+    cloudtrail.create_trail(Name="audit", S3BucketName=trail_bucket(admin, unique))
+    assert refusal(cloudtrail.get_insight_selectors, TrailName="audit") == "InsightNotEnabledException"
+    wanted = [{"InsightType": "ApiCallRateInsight"}]
+    cloudtrail.put_insight_selectors(TrailName="audit", InsightSelectors=wanted)
+    assert cloudtrail.get_insight_selectors(TrailName="audit")["InsightSelectors"] == wanted
+    assert cloudtrail.get_trail(Name="audit")["Trail"]["HasInsightSelectors"] is True
+    cloudtrail.put_insight_selectors(TrailName="audit", InsightSelectors=[])
+    assert refusal(cloudtrail.get_insight_selectors, TrailName="audit") == "InsightNotEnabledException"
