@@ -358,6 +358,8 @@ def document(text: Any) -> dict[str, Any]:
 
 
 def _grant_covers(grant: Mapping[str, Any], operation: str, principal: Principal, context: Mapping[str, Any]) -> bool:
+    if operation == "RetireGrant" and grant.get("RetiringPrincipal") in (principal.arn, principal.role_arn or None):
+        return True
     if operation not in grant.get("Operations", ()):
         return False
     if grant.get("GranteePrincipal") not in (principal.arn, principal.role_arn or principal.arn):

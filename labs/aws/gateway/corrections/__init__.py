@@ -28,6 +28,7 @@ Instead = Callable[["Exchange", Params], Awaitable[Params | None]]
 After = Callable[["Exchange", Params, Params], Awaitable[Params | None]]
 
 _MODULES = {
+    "budgets": "budgets",
     "s3": "s3",
     "iam": "iam",
     "kms": "kms",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from labs.aws.gateway.calls import AwsError
@@ -112,6 +113,53 @@ async def _policy(exchange: Exchange, params: Params) -> Params:
     return {"PolicyARN": arns[0] if arns else None, "Alarms": []}
 
 
+# -- instance refreshes ------------------------------------------------------------------------------------------------
+
+
+def _refreshes(exchange: Exchange, params: Params) -> list[Params]:
+    place = ("autoscaling", "refreshes", exchange.account, exchange.region, params.get("AutoScalingGroupName"))
+    found: list[Params] = exchange.gateway.notes.setdefault(place, [])
+    return found
+
+
+async def _refresh(exchange: Exchange, params: Params) -> Params:
+    """Replace the group's instances, all at once: each is terminated, and the group starts another."""
+    await _there(exchange, params)
+    name = params["AutoScalingGroupName"]
+    (group,) = (await ask(exchange, "DescribeAutoScalingGroups", AutoScalingGroupNames=[name]))["AutoScalingGroups"]
+    for instance in group.get("Instances") or []:
+        await ask(exchange, "TerminateInstanceInAutoScalingGroup", InstanceId=instance["InstanceId"],
+                  ShouldDecrementDesiredCapacity=False)  # fmt: skip
+    record = {
+        "InstanceRefreshId": str(uuid.uuid4()),
+        "AutoScalingGroupName": name,
+        "Status": "Successful",
+        "StartTime": exchange.now,
+        "EndTime": exchange.now,
+        "PercentageComplete": 100,
+        "InstancesToUpdate": 0,
+        "Preferences": params.get("Preferences") or {"MinHealthyPercentage": 90},
+        "DesiredConfiguration": params.get("DesiredConfiguration"),
+    }
+    kept = {key: value for key, value in record.items() if value is not None}
+    _refreshes(exchange, params).insert(0, kept)
+    return {"InstanceRefreshId": record["InstanceRefreshId"]}
+
+
+async def _described_refreshes(exchange: Exchange, params: Params) -> Params:
+    await _there(exchange, params)
+    wanted = params.get("InstanceRefreshIds")
+    every = _refreshes(exchange, params)
+    return {"InstanceRefreshes": [r for r in every if not wanted or r["InstanceRefreshId"] in wanted]}
+
+
+async def _cancel_refresh(exchange: Exchange, params: Params) -> Params:
+    """A refresh is over when its start is answered."""
+    await _there(exchange, params)
+    text = f"No in progress or pending Instance Refresh found for Auto Scaling group {params['AutoScalingGroupName']}"
+    raise AwsError("ActiveInstanceRefreshNotFound", text, 400)
+
+
 CORRECTIONS = Corrections(
     before={
         "CreateAutoScalingGroup": _create,
@@ -120,9 +168,14 @@ CORRECTIONS = Corrections(
         "DeleteAutoScalingGroup": _delete,
         **dict.fromkeys(
             ("PutLifecycleHook", "PutScheduledUpdateGroupAction", "SuspendProcesses", "ResumeProcesses",
-             "AttachInstances", "AttachLoadBalancerTargetGroups", "StartInstanceRefresh"),
+             "AttachInstances", "AttachLoadBalancerTargetGroups"),
             _exists,
         ),
     },
-    instead={"PutScalingPolicy": _policy},
+    instead={
+        "PutScalingPolicy": _policy,
+        "StartInstanceRefresh": _refresh,
+        "DescribeInstanceRefreshes": _described_refreshes,
+        "CancelInstanceRefresh": _cancel_refresh,
+    },
 )  # fmt: skip

@@ -9,7 +9,16 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from labs.aws.gateway.calls import AwsError
-from labs.aws.gateway.corrections import Before, Corrections, Params, ask, ec2_instances, ec2_storage, found
+from labs.aws.gateway.corrections import (
+    Before,
+    Corrections,
+    Params,
+    ask,
+    ec2_instances,
+    ec2_settings,
+    ec2_storage,
+    found,
+)
 from labs.aws.gateway.corrections.ec2_dependents import DEPENDENTS
 from labs.aws.gateway.corrections.ec2_network import AFTER, BEFORE, INSTEAD
 from labs.aws.gateway.corrections.paging import pages
@@ -124,7 +133,7 @@ _CHECKS["CreateTags"] = _create_tags
 
 CORRECTIONS = Corrections(
     before={"*": _every_call},
-    instead={**INSTEAD, **ec2_instances.INSTEAD, **ec2_storage.INSTEAD},
+    instead={**INSTEAD, **ec2_instances.INSTEAD, **ec2_settings.INSTEAD, **ec2_storage.INSTEAD},
     after=_AFTER,
     codes={
         ("DescribeLaunchTemplates", "InvalidLaunchTemplateName.NotFound"): (

@@ -174,6 +174,39 @@ async def _rotations(exchange: Exchange, params: Params) -> Params:
     return {"Rotations": rotations, "Truncated": False}
 
 
+async def _granted(exchange: Exchange, params: Params, result: Params) -> None:
+    """Remember which grant a token is for."""
+    key = (await ask(exchange, "DescribeKey", KeyId=params.get("KeyId", "")))["KeyMetadata"]["Arn"]
+    exchange.gateway.notes["kms-grant", result["GrantToken"]] = (key, result["GrantId"])
+
+
+async def _retire(exchange: Exchange, params: Params) -> None:
+    """ "RetireGrant": the retiring principal may, the account's root user, and a grantee whom the grant lets."""
+    token = params.get("GrantToken")
+    if params.get("KeyId") or not token:
+        return
+    key, identifier = exchange.gateway.notes.get(("kms-grant", token), ("", ""))
+    listed = await found(exchange, "ListGrants", KeyId=key) if key else None
+    grants = [grant for grant in (listed or {}).get("Grants") or [] if grant["GrantId"] == identifier]
+    assert exchange.credential is not None
+    principal = exchange.credential.principal
+    mine = {principal.arn, principal.role_arn} - {""}
+    for grant in grants:
+        grantee = grant.get("GranteePrincipal") in mine and "RetireGrant" in grant.get("Operations", ())
+        if not (grant.get("RetiringPrincipal") in mine or grantee or principal.arn.endswith(":root")):
+            text = f"User: {principal.arn} is not authorized to perform: kms:RetireGrant on resource: {key}"
+            raise AwsError("AccessDeniedException", text, 400)
+
+
+async def _retirable(exchange: Exchange, params: Params) -> Params:
+    """The grants of every key that one principal may retire."""
+    grants, principal = [], params.get("RetiringPrincipal")
+    for key in (await ask(exchange, "ListKeys")).get("Keys") or []:
+        listed = await found(exchange, "ListGrants", KeyId=key["KeyId"])
+        grants += [g for g in (listed or {}).get("Grants") or [] if g.get("RetiringPrincipal") == principal]
+    return {"Grants": grants, "Truncated": False}
+
+
 CORRECTIONS = Corrections(
     before={
         "GenerateDataKey": _generate_data_key,
@@ -185,9 +218,12 @@ CORRECTIONS = Corrections(
         "EnableKeyRotation": _enable_rotation,
         "ScheduleKeyDeletion": _schedule_deletion,
         "Decrypt": _decrypt,
+        "RetireGrant": _retire,
     },
-    instead={"ReEncrypt": _re_encrypt, "RotateKeyOnDemand": _rotate, "ListKeyRotations": _rotations},
+    instead={"ReEncrypt": _re_encrypt, "RotateKeyOnDemand": _rotate, "ListKeyRotations": _rotations,
+             "ListRetirableGrants": _retirable},
     after={
+        "CreateGrant": _granted,
         "EnableKeyRotation": _enabled_rotation,
         "GetKeyRotationStatus": _rotation_status,
         "ScheduleKeyDeletion": _scheduled,

@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from labs.aws.gateway.calls import AwsError
 from labs.aws.gateway.corrections import Corrections, Params, ask
+from labs.aws.gateway.corrections.log_delivery import (
+    cancel_export,
+    create_export,
+    deliver,
+    describe_exports,
+    put_subscription,
+)
 from labs.aws.providers import insights
 from labs.aws.providers.filter_patterns import InvalidPattern, Pattern, compile_pattern, select
 
@@ -34,7 +41,7 @@ def _note(exchange: Exchange, kind: str) -> dict[str, Any]:
     return kept
 
 
-def _pattern(text: Any) -> Pattern:
+def pattern_of(text: Any) -> Pattern:
     try:
         return compile_pattern(str(text or ""))
     except InvalidPattern as error:
@@ -59,7 +66,7 @@ async def _events(exchange: Exchange, **params: Any) -> list[Params]:
 
 async def _filter_events(exchange: Exchange, params: Params) -> Params:
     """The engine reads, the pattern is matched here."""
-    pattern = _pattern(params.get("filterPattern"))
+    pattern = pattern_of(params.get("filterPattern"))
     names = ("filterPattern", "limit", "nextToken", "interleaved")
     rest = {name: value for name, value in params.items() if name not in names}
     events = [event for event in await _events(exchange, **rest) if pattern(event.get("message", "")) is not None]
@@ -100,7 +107,16 @@ async def _put_events(exchange: Exchange, params: Params, result: Params) -> Non
     async def put(**metrics: Any) -> Any:
         return await ask(exchange, "PutMetricData", "cloudwatch", **metrics)
 
-    await measure(filters, params.get("logEvents") or [], put)
+    events = params.get("logEvents") or []
+    await measure(filters, events, put)
+
+    async def subscribed() -> Any:
+        return (await ask(exchange, "DescribeSubscriptionFilters", logGroupName=group)).get("subscriptionFilters", [])
+
+    subscriptions = await exchange.gateway.policies.keep(
+        ("logs", exchange.account, "subscription-filters", exchange.call.region, group), subscribed
+    )
+    await deliver(exchange, subscriptions, group, str(params.get("logStreamName")), events)
 
 
 async def measure(filters: list[Params], events: list[Params], put: Callable[..., Awaitable[Any]]) -> None:
@@ -109,7 +125,7 @@ async def measure(filters: list[Params], events: list[Params], put: Callable[...
     :param put: CloudWatch's ``PutMetricData``
     """
     for entry in filters:
-        pattern = _pattern(entry.get("filterPattern"))
+        pattern = pattern_of(entry.get("filterPattern"))
         for change in entry.get("metricTransformations", []):
             data = _data(pattern, change, events)
             if data:
@@ -155,11 +171,11 @@ def _selected(message: str, selector: str) -> str:
 
 
 async def _put_metric_filter(exchange: Exchange, params: Params) -> None:
-    _pattern(params.get("filterPattern"))
+    pattern_of(params.get("filterPattern"))
 
 
 async def _test_metric_filter(exchange: Exchange, params: Params) -> Params:
-    pattern = _pattern(params.get("filterPattern"))
+    pattern = pattern_of(params.get("filterPattern"))
     matches = []
     for number, message in enumerate(params.get("logEventMessages") or [], 1):
         found = pattern(message)
@@ -317,8 +333,15 @@ async def _deleted_group(exchange: Exchange, params: Params, result: Params) -> 
 
 
 CORRECTIONS = Corrections(
-    before={"PutMetricFilter": _put_metric_filter, "PutRetentionPolicy": _retention},
+    before={
+        "PutMetricFilter": _put_metric_filter,
+        "PutRetentionPolicy": _retention,
+        "PutSubscriptionFilter": put_subscription,
+    },
     instead={
+        "CreateExportTask": create_export,
+        "DescribeExportTasks": describe_exports,
+        "CancelExportTask": cancel_export,
         "FilterLogEvents": _filter_events,
         "TestMetricFilter": _test_metric_filter,
         "StartQuery": _start_query,

@@ -7,7 +7,10 @@ Source: Amazon RDS API Reference (each action's errors); Amazon RDS User Guide (
 from __future__ import annotations
 
 import datetime
+import json
 import re
+import secrets
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from labs.aws.gateway.calls import AwsError
@@ -156,11 +159,63 @@ async def _zones(exchange: Exchange, instance: dict[str, Any]) -> None:
     instance["AvailabilityZone"], instance["SecondaryAvailabilityZone"] = first, second
 
 
+def _secrets(exchange: Exchange) -> dict[str, str]:
+    """ARN that the engine made up → ARN of the secret in Secrets Manager."""
+    kept: dict[str, str] = exchange.gateway.notes.setdefault(("rds", "secrets", exchange.account, exchange.region), {})
+    return kept
+
+
+async def _secret(exchange: Exchange, instance: Params) -> None:
+    """ "RDS manages the master user password in Secrets Manager" (Password management with RDS and Secrets Manager)."""
+    given = instance.get("MasterUserSecret") or {}
+    arn = given.get("SecretArn")
+    if not arn:
+        return
+    known = _secrets(exchange)
+    if arn not in known:
+        password = secrets.token_urlsafe(21)
+        text = json.dumps({"username": instance.get("MasterUsername"), "password": password})
+        name = f"rds!db-{instance.get('DbiResourceId') or uuid.uuid4()}"
+        made = await ask(exchange, "CreateSecret", "secretsmanager", Name=name, SecretString=text)
+        known[arn] = made["ARN"]
+    instance["MasterUserSecret"] = {**given, "SecretArn": known[arn], "SecretStatus": "active"}
+
+
+async def _certificates(exchange: Exchange, params: Params) -> Params:
+    """The certificate authorities that RDS has ("Using SSL/TLS to encrypt a connection to a DB instance")."""
+    names = {"rds-ca-rsa2048-g1": 2061, "rds-ca-rsa4096-g1": 2121, "rds-ca-ecc384-g1": 2121}
+    start = datetime.datetime(2021, 5, 21, tzinfo=datetime.UTC)
+    wanted = params.get("CertificateIdentifier")
+    if wanted not in (None, *names):
+        raise AwsError("CertificateNotFound", f"Certificate {wanted} not found.", 404)
+    shown = [
+        {"CertificateIdentifier": name, "CertificateType": "CA", "ValidFrom": start,
+         "ValidTill": start.replace(year=year), "CustomerOverride": False,
+         "CertificateArn": f"arn:aws:rds:{exchange.region}::cert:{name}"}
+        for name, year in names.items()
+        if wanted in (None, name)
+    ]  # fmt: skip
+    return {"DefaultCertificateForNewLaunches": "rds-ca-rsa2048-g1", "Certificates": shown}
+
+
+async def _no_maintenance(exchange: Exchange, params: Params) -> Params:
+    return {"PendingMaintenanceActions": []}
+
+
+async def _quotas(exchange: Exchange, params: Params) -> Params:
+    used = {"DBInstances": len((await ask(exchange, "DescribeDBInstances")).get("DBInstances") or []),
+            "DBClusters": len((await ask(exchange, "DescribeDBClusters")).get("DBClusters") or []),
+            "ManualSnapshots": len((await ask(exchange, "DescribeDBSnapshots")).get("DBSnapshots") or [])}  # fmt: skip
+    most = {"DBInstances": 40, "DBClusters": 40, "ManualSnapshots": 100}
+    return {"AccountQuotas": [{"AccountQuotaName": n, "Used": used[n], "Max": limit} for n, limit in most.items()]}
+
+
 async def _described(exchange: Exchange, params: Params, result: Params) -> Params:
     every = [result["DBInstance"]] if "DBInstance" in result else result.get("DBInstances") or []
     promoted = exchange.gateway.notes.get(("rds", "promoted", exchange.account, exchange.region), set())
     for instance in every:
         await _zones(exchange, instance)
+        await _secret(exchange, instance)
         if instance.get("DBInstanceIdentifier") in promoted:
             instance.pop("ReadReplicaSourceDBInstanceIdentifier", None)
         replicas = instance.get("ReadReplicaDBInstanceIdentifiers") or []
@@ -390,7 +445,13 @@ CORRECTIONS = Corrections(
         "CreateDBCluster": _create_cluster,
         "DeleteDBCluster": _delete_cluster,
     },
-    instead={"DescribeDBEngineVersions": _engine_versions, "DescribeOrderableDBInstanceOptions": _orderable},
+    instead={
+        "DescribeDBEngineVersions": _engine_versions,
+        "DescribeOrderableDBInstanceOptions": _orderable,
+        "DescribeCertificates": _certificates,
+        "DescribePendingMaintenanceActions": _no_maintenance,
+        "DescribeAccountAttributes": _quotas,
+    },
     after={
         "DescribeDBParameterGroups": _parameter_groups,
         **dict.fromkeys(

@@ -301,30 +301,37 @@ async def _put_lifecycle(exchange: Exchange, params: Params) -> None:
 
 
 async def _put_notification(exchange: Exchange, params: Params) -> None:
-    """ "Unable to validate the following destination configurations": the destinations have to exist."""
+    """ "Unable to validate the following destination configurations": they exist, and their policies let S3 in."""
     await _every_call(exchange, params)
     wanted = params.get("NotificationConfiguration") or {}
     if params.get("SkipDestinationValidation"):
         return
     for entry in wanted.get("QueueConfigurations") or []:
         name = str(entry.get("QueueArn")).rpartition(":")[2]
-        await _destination(exchange, await found(exchange, "GetQueueUrl", "sqs", QueueName=name), entry["QueueArn"])
+        there = await found(exchange, "GetQueueUrl", "sqs", QueueName=name)
+        await _destination(exchange, there, entry["QueueArn"], "sqs:SendMessage", params)
     for entry in wanted.get("TopicConfigurations") or []:
         arn = entry.get("TopicArn")
-        await _destination(exchange, await found(exchange, "GetTopicAttributes", "sns", TopicArn=arn), arn)
+        there = await found(exchange, "GetTopicAttributes", "sns", TopicArn=arn)
+        await _destination(exchange, there, str(arn), "sns:Publish", params)
     for entry in wanted.get("LambdaFunctionConfigurations") or []:
         arn = entry.get("LambdaFunctionArn")
-        await _destination(exchange, await found(exchange, "GetFunction", "lambda", FunctionName=arn), arn)
+        there = await found(exchange, "GetFunction", "lambda", FunctionName=arn)
+        await _destination(exchange, there, str(arn), "lambda:InvokeFunction", params)
 
 
-async def _destination(exchange: Exchange, there: Params | None, arn: str) -> None:
-    if there is None and f":{exchange.account}:" in str(arn):
-        raise AwsError(
-            "InvalidArgument",
-            "Unable to validate the following destination configurations",
-            400,
-            {"ArgumentName": str(arn), "ArgumentValue": "The destination does not exist"},
-        )
+async def _destination(exchange: Exchange, there: Params | None, arn: str, action: str, params: Params) -> None:
+    """ "Granting permissions to publish event notification messages to a destination" (S3 User Guide)."""
+    parts = arn.split(":")
+    owner = parts[4] if len(parts) > 4 else exchange.account
+    about = {"aws:SourceArn": f"arn:aws:s3:::{params.get('Bucket')}", "aws:SourceAccount": exchange.account}
+    problem = "The destination does not exist" if there is None and owner == exchange.account else ""
+    if not problem:
+        decision = await exchange.gateway.authorizer.service_may("s3.amazonaws.com", action, arn, owner, about)
+        problem = "" if decision.allowed else "Permissions on the destination do not allow S3 to publish notifications"
+    if problem:
+        text = "Unable to validate the following destination configurations"
+        raise AwsError("InvalidArgument", text, 400, {"ArgumentName": arn, "ArgumentValue": problem})
 
 
 CORRECTIONS = Corrections(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import json
 import time
 from typing import Any
@@ -353,3 +354,86 @@ def test_subscription_filters_deliver_to_a_stream(admin: AwsAccount, logs: Any) 
     assert [(f["filterName"], f["destinationArn"]) for f in filters] == [("all", arn)]
     logs.delete_subscription_filter(logGroupName="g", filterName="all")
     assert logs.describe_subscription_filters(logGroupName="g")["subscriptionFilters"] == []
+
+
+def test_changes_of_an_alarm_are_in_its_history(admin: AwsAccount) -> None:
+    cloudwatch = admin.client("cloudwatch")
+    alarm = {"AlarmName": "errors", "Namespace": "Shop", "MetricName": "Errors", "Statistic": "Sum", "Period": 60,
+             "EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"}  # fmt: skip
+    cloudwatch.put_metric_alarm(**alarm)
+    cloudwatch.put_metric_alarm(**{**alarm, "Threshold": 2.0})
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="drill")
+    every = cloudwatch.describe_alarm_history(AlarmName="errors")["AlarmHistoryItems"]
+    assert [item["HistoryItemType"] for item in every] == ["StateUpdate", "ConfigurationUpdate", "ConfigurationUpdate"]
+    changes = cloudwatch.describe_alarm_history(AlarmName="errors", HistoryItemType="ConfigurationUpdate")
+    summaries = [item["HistorySummary"] for item in changes["AlarmHistoryItems"]]
+    assert summaries == ['Alarm "errors" updated', 'Alarm "errors" created']
+    assert refusal(cloudwatch.put_metric_alarm, **{**alarm, "Period": 7}) == "ValidationError"
+
+
+def test_metric_data_that_is_refused(admin: AwsAccount) -> None:
+    put = admin.client("cloudwatch").put_metric_data
+    sums = {"SampleCount": 1, "Sum": 1, "Minimum": 1, "Maximum": 1}
+    assert refusal(put, Namespace="AWS/EC2", MetricData=[{"MetricName": "M", "Value": 1}]) == "InvalidParameterValue"
+    both = [{"MetricName": "M", "Value": 1, "StatisticValues": sums}]
+    assert refusal(put, Namespace="Shop", MetricData=both) == "InvalidParameterCombination"
+    uneven = [{"MetricName": "M", "Values": [1, 2], "Counts": [1]}]
+    assert refusal(put, Namespace="Shop", MetricData=uneven) == "InvalidParameterValue"
+
+
+def test_anomaly_detectors(admin: AwsAccount) -> None:
+    cloudwatch = admin.client("cloudwatch")
+    about = {"Namespace": "Shop", "MetricName": "Latency", "Stat": "Average"}
+    cloudwatch.put_anomaly_detector(SingleMetricAnomalyDetector=about)
+    (read,) = cloudwatch.describe_anomaly_detectors(Namespace="Shop")["AnomalyDetectors"]
+    assert read["SingleMetricAnomalyDetector"] == about
+    cloudwatch.delete_anomaly_detector(SingleMetricAnomalyDetector=about)
+    assert refusal(cloudwatch.delete_anomaly_detector, SingleMetricAnomalyDetector=about) == "ResourceNotFoundException"
+
+
+def test_a_subscription_filter_feeds_a_stream(admin: AwsAccount) -> None:
+    logs, kinesis, iam = (admin.client(name) for name in ("logs", "kinesis", "iam"))
+    logs.create_log_group(logGroupName="shop")
+    logs.create_log_stream(logGroupName="shop", logStreamName="one")
+    trust = {"Effect": "Allow", "Principal": {"Service": "logs.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="logs", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    stream = f"arn:aws:kinesis:us-east-1:{admin.account}:stream/errors"
+    wanted = {"logGroupName": "shop", "filterName": "errors", "filterPattern": "ERROR", "destinationArn": stream,
+              "roleArn": role}  # fmt: skip
+    assert refusal(logs.put_subscription_filter, **wanted) == "InvalidParameterException"
+    kinesis.create_stream(StreamName="errors", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="errors", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    logs.put_subscription_filter(**wanted)
+    logs.put_subscription_filter(**{**wanted, "filterName": "second"})
+    assert refusal(logs.put_subscription_filter, **{**wanted, "filterName": "third"}) == "LimitExceededException"
+    logs.delete_subscription_filter(logGroupName="shop", filterName="second")
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now, "message": text} for text in ("ERROR one", "fine")]
+    logs.put_log_events(logGroupName="shop", logStreamName="one", logEvents=events)
+    shard = kinesis.list_shards(StreamName="errors")["Shards"][0]["ShardId"]
+    where = kinesis.get_shard_iterator(StreamName="errors", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    (record,) = kinesis.get_records(ShardIterator=where["ShardIterator"])["Records"]
+    content = json.loads(gzip.decompress(record["Data"]))
+    assert (content["messageType"], content["logGroup"]) == ("DATA_MESSAGE", "shop")
+    assert [event["message"] for event in content["logEvents"]] == ["ERROR one"]
+
+
+def test_logs_are_exported_to_a_bucket_that_allows_it(admin: AwsAccount, unique: str) -> None:
+    logs, s3 = admin.client("logs"), admin.client("s3")
+    logs.create_log_group(logGroupName="shop")
+    logs.create_log_stream(logGroupName="shop", logStreamName="one")
+    now = int(time.time() * 1000)
+    logs.put_log_events(logGroupName="shop", logStreamName="one", logEvents=[{"timestamp": now, "message": "hello"}])
+    s3.create_bucket(Bucket=unique)
+    wanted = {"logGroupName": "shop", "fromTime": now - 1000, "to": now + 1000, "destination": unique}
+    assert refusal(logs.create_export_task, **wanted) == "InvalidParameterException"
+    service = {"Effect": "Allow", "Principal": {"Service": "logs.us-east-1.amazonaws.com"}}
+    statements = [{**service, "Action": "s3:GetBucketAcl", "Resource": f"arn:aws:s3:::{unique}"},
+                  {**service, "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{unique}/*"}]  # fmt: skip
+    s3.put_bucket_policy(Bucket=unique, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    task = logs.create_export_task(**wanted)["taskId"]
+    (read,) = logs.describe_export_tasks(taskId=task)["exportTasks"]
+    assert read["status"]["code"] == "COMPLETED"
+    body = s3.get_object(Bucket=unique, Key=f"exportedlogs/{task}/one/000000.gz")["Body"].read()
+    assert gzip.decompress(body) == b"hello\n"

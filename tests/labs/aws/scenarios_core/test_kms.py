@@ -190,3 +190,26 @@ def test_listing_pages(kms: Any) -> None:
     first = kms.list_keys(Limit=2)
     assert (len(first["Keys"]), first["Truncated"]) == (2, True)
     assert len(kms.list_keys(Marker=first["NextMarker"])["Keys"]) >= 1
+
+
+def test_the_retiring_principal_retires_a_grant(admin: AwsAccount) -> None:
+    """ "Retiring and revoking grants" (AWS KMS Developer Guide)."""
+    kms, iam = admin.client("kms"), admin.client("iam")
+    users = {}
+    for name in ("worker", "retirer"):
+        iam.create_user(UserName=name)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        users[name] = admin.client_as("kms", key["AccessKeyId"], key["SecretAccessKey"])
+    arns = {name: f"arn:aws:iam::{admin.account}:user/{name}" for name in users}
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    grant = kms.create_grant(
+        KeyId=key, GranteePrincipal=arns["worker"], RetiringPrincipal=arns["retirer"], Operations=["Encrypt"]
+    )
+    users["worker"].encrypt(KeyId=key, Plaintext=b"x")
+    (listed,) = kms.list_retirable_grants(RetiringPrincipal=arns["retirer"])["Grants"]
+    assert listed["GrantId"] == grant["GrantId"]
+    retire = {"GrantToken": grant["GrantToken"]}
+    assert refusal(users["worker"].retire_grant, **retire) == "AccessDeniedException"
+    users["retirer"].retire_grant(**retire)
+    assert refusal(users["worker"].encrypt, KeyId=key, Plaintext=b"x") == "AccessDeniedException"
+    assert kms.list_retirable_grants(RetiringPrincipal=arns["retirer"])["Grants"] == []

@@ -280,3 +280,21 @@ def test_event_buses_and_archives(admin: AwsAccount, events: Any) -> None:
     events.put_rule(Name="r", ScheduleExpression="rate(5 minutes)", Tags=[{"Key": "a", "Value": "b"}])
     arn = f"arn:aws:events:us-east-1:{admin.account}:rule/r"
     assert events.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
+
+
+def test_a_dead_letter_queue_is_redriven(admin: AwsAccount) -> None:
+    """ "Dead-letter queue redrive" (Amazon SQS Developer Guide)."""
+    sqs = admin.client("sqs")
+    letters = sqs.create_queue(QueueName="letters")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=letters, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    assert refusal(sqs.start_message_move_task, SourceArn=arn).endswith("UnsupportedOperation")
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+    work = sqs.create_queue(QueueName="work", Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+    for body in ("one", "two"):
+        sqs.send_message(QueueUrl=letters, MessageBody=body)
+    assert sqs.start_message_move_task(SourceArn=arn)["TaskHandle"]
+    (task,) = sqs.list_message_move_tasks(SourceArn=arn)["Results"]
+    assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 2)
+    assert "Messages" not in sqs.receive_message(QueueUrl=letters)
+    found = sqs.receive_message(QueueUrl=work, MaxNumberOfMessages=10)["Messages"]
+    assert {message["Body"] for message in found} == {"one", "two"}

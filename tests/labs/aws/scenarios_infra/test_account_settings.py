@@ -1,0 +1,116 @@
+"""What accounts set in EC2, RDS and Auto Scaling beside their resources.  Pages: each operation's API Reference."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def test_metadata_defaults_and_blocked_sharing(cloud: Any, refused: Any) -> None:
+    ec2 = cloud.ec2
+    ec2.modify_instance_metadata_defaults(HttpTokens="required", HttpPutResponseHopLimit=1)
+    level = ec2.get_instance_metadata_defaults()["AccountLevel"]
+    assert (level["HttpTokens"], level["HttpPutResponseHopLimit"]) == ("required", 1)
+    ec2.modify_instance_metadata_defaults(HttpPutResponseHopLimit=-1)
+    assert "HttpPutResponseHopLimit" not in ec2.get_instance_metadata_defaults()["AccountLevel"]
+    assert ec2.get_snapshot_block_public_access_state()["State"] == "unblocked"
+    ec2.enable_snapshot_block_public_access(State="block-all-sharing")
+    assert ec2.get_snapshot_block_public_access_state()["State"] == "block-all-sharing"
+    refused("InvalidParameterValue", ec2.enable_snapshot_block_public_access, State="never")
+    ec2.disable_image_block_public_access()
+    assert ec2.get_image_block_public_access_state()["ImageBlockPublicAccessState"] == "unblocked"
+
+
+def test_default_key_of_volumes(cloud: Any) -> None:
+    ec2 = cloud.ec2
+    assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"
+    key = cloud.kms.create_key()["KeyMetadata"]
+    assert ec2.modify_ebs_default_kms_key_id(KmsKeyId=key["KeyId"])["KmsKeyId"] == key["Arn"]
+    assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == key["Arn"]
+    assert ec2.reset_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"
+
+
+def test_a_managed_password_lies_in_secrets_manager(cloud: Any) -> None:
+    cloud.rds.create_db_instance(
+        DBInstanceIdentifier="orders", Engine="postgres", DBInstanceClass="db.t3.micro", AllocatedStorage=20,
+        MasterUsername="shop", ManageMasterUserPassword=True,
+    )  # fmt: skip
+    (read,) = cloud.rds.describe_db_instances(DBInstanceIdentifier="orders")["DBInstances"]
+    arn = read["MasterUserSecret"]["SecretArn"]
+    secret = json.loads(cloud.secretsmanager.get_secret_value(SecretId=arn)["SecretString"])
+    assert secret["username"] == "shop"
+    assert len(secret["password"]) >= 20
+    (again,) = cloud.rds.describe_db_instances(DBInstanceIdentifier="orders")["DBInstances"]
+    assert again["MasterUserSecret"]["SecretArn"] == arn
+
+
+def test_certificates_and_quotas_of_rds(cloud: Any, refused: Any) -> None:
+    answer = cloud.rds.describe_certificates()
+    known = {entry["CertificateIdentifier"] for entry in answer["Certificates"]}
+    assert answer["DefaultCertificateForNewLaunches"] in known
+    refused(("CertificateNotFound", "CertificateNotFoundFault"), cloud.rds.describe_certificates,
+            CertificateIdentifier="none")  # fmt: skip
+    quotas = {q["AccountQuotaName"]: q["Used"] for q in cloud.rds.describe_account_attributes()["AccountQuotas"]}
+    assert quotas["DBInstances"] == 0
+    assert cloud.rds.describe_pending_maintenance_actions()["PendingMaintenanceActions"] == []
+
+
+def test_an_instance_refresh_replaces_every_instance(cloud: Any, refused: Any) -> None:
+    _, subnets = cloud.network()
+    ec2, scaling = cloud.ec2, cloud.autoscaling
+    ec2.create_launch_template(
+        LaunchTemplateName="web", LaunchTemplateData={"ImageId": cloud.image(), "InstanceType": "t3.micro"}
+    )
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="web", LaunchTemplate={"LaunchTemplateName": "web"}, MinSize=2, MaxSize=3,
+        VPCZoneIdentifier=",".join(subnets),
+    )  # fmt: skip
+
+    def read() -> set[str]:
+        found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["web"])["AutoScalingGroups"][0]
+        return {instance["InstanceId"] for instance in found["Instances"]}
+
+    before = read()
+    started = scaling.start_instance_refresh(AutoScalingGroupName="web")["InstanceRefreshId"]
+    (refresh,) = scaling.describe_instance_refreshes(AutoScalingGroupName="web")["InstanceRefreshes"]
+    assert (refresh["InstanceRefreshId"], refresh["Status"]) == (started, "Successful")
+    assert len(read()) == 2
+    assert not read() & before
+    refused("ActiveInstanceRefreshNotFound", scaling.cancel_instance_refresh, AutoScalingGroupName="web")
+    refused("ValidationError", scaling.start_instance_refresh, AutoScalingGroupName="none")
+
+
+def test_a_budget_action_attaches_a_policy(cloud: Any, refused: Any) -> None:
+    budgets, iam = cloud.budgets, cloud.iam
+    monthly = {"BudgetName": "shop", "BudgetLimit": {"Amount": "100", "Unit": "USD"}, "TimeUnit": "MONTHLY",
+               "BudgetType": "COST"}  # fmt: skip
+    account = {"AccountId": cloud.number}
+    low = {**monthly, "BudgetLimit": {"Amount": "-1", "Unit": "USD"}}
+    refused("InvalidParameterException", budgets.create_budget, **account, Budget=low)
+    budgets.create_budget(**account, Budget=monthly)
+    deny = {"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    policy = iam.create_policy(PolicyName="stop", PolicyDocument=document)["Policy"]["Arn"]
+    iam.create_user(UserName="developer")
+    wanted = {
+        "BudgetName": "shop", "NotificationType": "ACTUAL", "ActionType": "APPLY_IAM_POLICY",
+        "ActionThreshold": {"ActionThresholdValue": 90, "ActionThresholdType": "PERCENTAGE"},
+        "Definition": {"IamActionDefinition": {"PolicyArn": policy, "Users": ["developer"]}},
+        "ExecutionRoleArn": cloud.role("budgets", "budgets.amazonaws.com"), "ApprovalModel": "MANUAL",
+        "Subscribers": [{"SubscriptionType": "EMAIL", "Address": "ops@example.com"}],
+    }  # fmt: skip
+    refused("NotFoundException", budgets.create_budget_action, **account, **{**wanted, "BudgetName": "none"})
+    made = budgets.create_budget_action(**account, **wanted)["ActionId"]
+    action = {**account, "BudgetName": "shop", "ActionId": made}
+    assert budgets.describe_budget_action(**action)["Action"]["Status"] == "STANDBY"
+    budgets.execute_budget_action(**action, ExecutionType="APPROVE_BUDGET_ACTION")
+    attached = lambda: iam.list_attached_user_policies(UserName="developer")["AttachedPolicies"]  # noqa: E731
+    assert [entry["PolicyArn"] for entry in attached()] == [policy]
+    budgets.execute_budget_action(**action, ExecutionType="REVERSE_BUDGET_ACTION")
+    assert attached() == []
+    kinds = [entry["EventType"] for entry in budgets.describe_budget_action_histories(**action)["ActionHistories"]]
+    assert kinds[0] == "CREATE_ACTION"
+    budgets.delete_budget_action(**action)
+    refused("NotFoundException", budgets.describe_budget_action, **action)
+    history = budgets.describe_budget_performance_history(**account, BudgetName="shop")["BudgetPerformanceHistory"]
+    assert history["BudgetName"] == "shop"
