@@ -1,4 +1,5 @@
-"""An engine of ours, for services that no other engine has in earnest.  Today: ACM, Backup, Cost Explorer and EKS.
+"""An engine of ours, for services that no other engine has in earnest: ACM, Backup, Cost Explorer, EKS, the
+Price List, X-Ray.
 
 It is called as every engine is, over ASGI, so that the gateway, its corrections, its providers and CloudFormation reach
 the services here as they reach MiniStack's.  A service is one module with a class that has ``handle`` and ``reset``;
@@ -17,7 +18,7 @@ from labs.aws.engines.client import EngineClient, EngineError
 from labs.aws.gateway.calls import AwsError, ServiceCall, render_error, render_result, understand
 
 _SCOPE = re.compile(rb"Credential=([0-9]{12})/[0-9]{8}/([a-z0-9-]+)/([a-z0-9-]+)/")
-_MODULES = {"acm": "acm", "backup": "backup", "ce": "ce", "eks": "eks"}
+_MODULES = {"acm": "acm", "backup": "backup", "ce": "ce", "eks": "eks", "pricing": "pricing", "xray": "xray"}
 
 
 class Neighbours:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import Any
 
 
@@ -162,3 +163,24 @@ def test_cost_allocation_tags_are_activated(cloud: Any) -> None:
     ce.update_cost_allocation_tags_status(CostAllocationTagsStatus=[{"TagKey": "team", "Status": "Active"}])
     tags = {t["TagKey"]: t["Status"] for t in ce.list_cost_allocation_tags()["CostAllocationTags"]}
     assert tags == {"team": "Active"}
+
+
+def test_price_of_an_instance(cloud: Any, refused: Any) -> None:
+    pricing = cloud.pricing
+    codes = {service["ServiceCode"] for service in pricing.describe_services()["Services"]}
+    assert {"AmazonEC2", "AmazonS3", "AmazonRDS"} <= codes
+    match = lambda field, value: {"Type": "TERM_MATCH", "Field": field, "Value": value}  # noqa: E731
+    products = pricing.get_products(
+        ServiceCode="AmazonEC2",
+        Filters=[match("instanceType", "m5.large"), match("regionCode", "us-east-1"),
+                 match("operatingSystem", "Linux"), match("tenancy", "Shared")],
+    )["PriceList"]
+    (product,) = [json.loads(item) for item in products]
+    assert product["product"]["attributes"]["vcpu"] == "2"
+    (term,) = product["terms"]["OnDemand"].values()
+    (dimension,) = term["priceDimensions"].values()
+    assert dimension["unit"] == "Hrs"
+    assert float(dimension["pricePerUnit"]["USD"]) > 0
+    values = pricing.get_attribute_values(ServiceCode="AmazonEC2", AttributeName="instanceType")["AttributeValues"]
+    assert "m5.large" in {value["Value"] for value in values}
+    refused("InvalidParameterException", pricing.get_products, ServiceCode="AmazonNothing")
