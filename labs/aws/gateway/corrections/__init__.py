@@ -29,6 +29,7 @@ After = Callable[["Exchange", Params, Params], Awaitable[Params | None]]
 
 _MODULES = {
     "budgets": "budgets",
+    "config": "config",
     "s3": "s3",
     "iam": "iam",
     "kms": "kms",

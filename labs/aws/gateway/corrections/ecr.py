@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from labs.aws.gateway import registry
 from labs.aws.gateway.calls import AwsError
 from labs.aws.gateway.corrections import Corrections, Params, ask
+from labs.aws.gateway.corrections.ecr_registry import INSTEAD
 from labs.aws.gateway.corrections.paging import pages
 
 if TYPE_CHECKING:
@@ -328,6 +329,7 @@ async def _described_images(exchange: Exchange, params: Params, result: Params) 
 CORRECTIONS = Corrections(
     before={"CreateRepository": _create, "PutImage": _put_image, "PutLifecyclePolicy": _put_lifecycle},
     instead={
+        **INSTEAD,
         "StartLifecyclePolicyPreview": _start_preview,
         "GetLifecyclePolicyPreview": _preview,
         "StartImageScan": _start_scan,

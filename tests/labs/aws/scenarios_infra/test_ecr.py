@@ -373,3 +373,37 @@ def test_permissions_are_per_repository(cloud: Any, refused: Any, repository: st
             refused("AccessDeniedException", call, repositoryName=repository, **params)
     refused("AccessDeniedException", user.ecr.delete_repository, repositoryName="app", force=True)
     refused("AccessDeniedException", user.ecr.get_authorization_token)
+
+
+def test_settings_of_the_registry(cloud: Any, refused: Any) -> None:
+    ecr = cloud.ecr
+    ecr.create_repository(repositoryName="shop", imageScanningConfiguration={"scanOnPush": True})
+    every = [{"filter": "*", "filterType": "WILDCARD"}]
+    rules = [{"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": every}]
+    ecr.put_registry_scanning_configuration(scanType="BASIC", rules=rules)
+    assert ecr.get_registry_scanning_configuration()["scanningConfiguration"] == {"scanType": "BASIC", "rules": rules}
+    continuous = [{"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": every}]
+    refused("InvalidParameterException", ecr.put_registry_scanning_configuration, scanType="BASIC", rules=continuous)
+    (scanned,) = ecr.batch_get_repository_scanning_configuration(repositoryNames=["shop"])["scanningConfigurations"]
+    assert scanned["scanOnPush"] is True
+    far = {"rules": [{"destinations": [{"region": "eu-west-1", "registryId": cloud.number}]}]}
+    ecr.put_replication_configuration(replicationConfiguration=far)
+    assert ecr.describe_registry()["replicationConfiguration"] == far
+    here = {"rules": [{"destinations": [{"region": "us-east-1", "registryId": cloud.number}]}]}
+    refused("InvalidParameterException", ecr.put_replication_configuration, replicationConfiguration=here)
+
+
+def test_pull_through_cache_rules_and_the_registrys_policy(cloud: Any, refused: Any) -> None:
+    ecr = cloud.ecr
+    rule = {"ecrRepositoryPrefix": "public", "upstreamRegistryUrl": "public.ecr.aws"}
+    ecr.create_pull_through_cache_rule(**rule)
+    refused("PullThroughCacheRuleAlreadyExistsException", ecr.create_pull_through_cache_rule, **rule)
+    (read,) = ecr.describe_pull_through_cache_rules()["pullThroughCacheRules"]
+    assert read["upstreamRegistryUrl"] == "public.ecr.aws"
+    ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="public")
+    refused("PullThroughCacheRuleNotFoundException", ecr.delete_pull_through_cache_rule, ecrRepositoryPrefix="public")
+    refused("RegistryPolicyNotFoundException", ecr.get_registry_policy)
+    ecr.put_registry_policy(policyText='{"Version": "2012-10-17", "Statement": []}')
+    assert ecr.get_registry_policy()["registryId"] == cloud.number
+    ecr.delete_registry_policy()
+    refused("RegistryPolicyNotFoundException", ecr.get_registry_policy)
