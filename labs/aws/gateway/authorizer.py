@@ -233,6 +233,13 @@ class Authorizer:
         policies = PolicySet(identity=identity, boundary=boundary, scps=self.organization.levels(account, SCP))
         return (await self._decide_one(Check(action, resource, account), principal, policies, {}, account)).allowed
 
+    async def caller_may(self, credential: Credential, account: str, action: str, resource: str) -> bool:
+        """Whether a service that acts in its caller's name may do this on a resource of the account."""
+        policies = await self.caller_policies(credential)
+        context = {"aws:ViaAWSService": "true", "aws:CalledVia": ("cloudformation.amazonaws.com",)}
+        check = Check(action, resource, account, context)
+        return (await self._decide_one(check, credential.principal, policies, {}, account)).allowed
+
     async def _decide_one(
         self, check: Check, principal: Principal, policies: PolicySet, common: Mapping[str, Any], account: str
     ) -> Decision:

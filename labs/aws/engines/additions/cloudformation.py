@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from labs.aws.engines.additions.cloudformation_actions import TYPES, needed
 from labs.aws.engines.additions.cloudformation_kinds import KINDS, Kind, Made, Props, configure_bucket
 from labs.aws.engines.additions.reach import REACH
 from labs.aws.engines.client import EngineError
@@ -93,11 +94,35 @@ def install(module: Any) -> None:
         if kind.tags:
             provisioners._STACK_TAG_PROPERTY[name] = (kind.tags, "list")
     _extend_buckets(provisioners, api)
-    ours, before = {*KINDS, _BUCKET}, stacks._runs_on_worker_thread
+    ours, before = {*KINDS, *TYPES}, stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda resource_type: resource_type in ours or before(resource_type)
+    stacks._provision_resource = _allowed(provisioners, api)
     module.handlers._capabilities_enforced = lambda: True
     for part in (module.handlers, module.changesets):
         part.validate_template_support = _with_resources(part.validate_template_support)
+
+
+def _allowed(provisioners: Any, api: Callable[[], Api]) -> Callable[..., Made]:
+    """Make a resource if the stack's caller, or its role, may; MiniStack shows a refusal as the reason of a failure."""
+    provision = provisioners._provision_resource
+
+    def make(resource_type: str, logical_id: str, props: Props, stack_name: str) -> Made:
+        where = api()
+        decide = REACH.deciders.get((where.account, where.region, stack_name))
+        if decide and resource_type in TYPES and REACH.loop:
+            default = provisioners._physical_name(stack_name, logical_id)
+            asked = needed(resource_type, props, default, where.account, where.region)
+            problem = asyncio.run_coroutine_threadsafe(_word(decide, asked), REACH.loop).result(_PATIENCE)
+            if problem:
+                raise ValueError(f"{problem} (Status Code: 403, Error Code: AccessDenied)")
+        made: Made = provision(resource_type, logical_id, props, stack_name)
+        return made
+
+    return make
+
+
+async def _word(decide: Callable[[str, str], Awaitable[str]], asked: tuple[str, str]) -> str:
+    return await decide(*asked)
 
 
 def _with_resources(validate: Callable[..., None]) -> Callable[..., None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from labs.aws.engines.client import EngineClient
@@ -14,6 +15,8 @@ class Reach:
     def __init__(self) -> None:
         self.client: EngineClient | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+        # (account, region, stack) → why an action on a resource is refused, "" when it is allowed
+        self.deciders: dict[tuple[str, str, str], Callable[[str, str], Awaitable[str]]] = {}
 
     def open(self, engine: Any) -> None:
         """Reach services through ``engine``; called on its event loop."""

@@ -29,6 +29,7 @@ After = Callable[["Exchange", Params, Params], Awaitable[Params | None]]
 
 _MODULES = {
     "budgets": "budgets",
+    "cloudformation": "cloudformation",
     "config": "config",
     "s3": "s3",
     "iam": "iam",

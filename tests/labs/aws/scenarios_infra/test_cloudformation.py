@@ -219,3 +219,21 @@ def test_iam_resources_are_acknowledged(cloud: Any, refused: Any) -> None:
     refused("ValidationError", create, StackName="shop", TemplateBody='{"Resources": {}}')
     made = deploy(cloud, {"Role": role}, {"Role": {"Ref": "Role"}}, Capabilities=["CAPABILITY_IAM"])
     assert cloud.iam.get_role(RoleName=made["Role"])["Role"]["RoleName"] == made["Role"]
+
+
+def test_a_stack_does_what_its_caller_may(cloud: Any) -> None:
+    """ "CloudFormation uses a temporary session that it generates from your user credentials"."""
+    queue = {"Queue": {"Type": "AWS::SQS::Queue"}, "Bucket": {"Type": "AWS::S3::Bucket", "DependsOn": "Queue"}}
+    user = cloud.user({"Effect": "Allow", "Action": ["cloudformation:*", "sqs:*", "iam:PassRole"], "Resource": "*"})
+    with pytest.raises(WaiterError):
+        deploy(user, queue)
+    (stack,) = user.cloudformation.describe_stacks(StackName="shop")["Stacks"]
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    events = user.cloudformation.describe_stack_events(StackName="shop")["StackEvents"]
+    (reason,) = [e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
+    assert "is not authorized to perform: s3:CreateBucket" in reason
+    delete(user)
+    role = cloud.role("deploy", "cloudformation.amazonaws.com")
+    cloud.iam.attach_role_policy(RoleName="deploy", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    deploy(user, queue, RoleARN=role)
+    assert len(cloud.s3.list_buckets()["Buckets"]) == 1
