@@ -3,7 +3,7 @@
 The objects of the EKS API, not the clusters behind them: a Kubernetes API answers in the lab where a cluster driver is
 up.  Everything is ready at once: the answer to a creation says CREATING, the next one ACTIVE.  A node group has an Auto
 Scaling group's name and starts no instances.  Left out: hybrid and Outposts clusters, connectors, capabilities,
-certificate authorities, insights, EKS Anywhere.
+certificate authorities, EKS Anywhere.
 
 Pages: "Amazon EKS API Reference" (each operation), "Grant IAM users access to Kubernetes with EKS access entries",
 "Update existing cluster to new Kubernetes version" (Amazon EKS User Guide).
@@ -272,6 +272,29 @@ class Eks:
                 }
             )
         return _page(entries, params, "clusterVersions")
+
+    # -- insights ------------------------------------------------------------------------------------------------------
+
+    async def _do_list_insights(
+        self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
+    ) -> dict[str, Any]:
+        wanted = params.get("filter") or {}
+        found = [
+            {name: value for name, value in insight.items() if name not in _INSIGHT_DETAILS}
+            for insight in _insights(self._cluster(clusters, params.get("clusterName")))
+            if insight["category"] in (wanted.get("categories") or [insight["category"]])
+            and insight["kubernetesVersion"] in (wanted.get("kubernetesVersions") or [insight["kubernetesVersion"]])
+            and insight["insightStatus"]["status"] in (wanted.get("statuses") or [insight["insightStatus"]["status"]])
+        ]
+        return _page(found, params, "insights")
+
+    async def _do_describe_insight(
+        self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
+    ) -> dict[str, Any]:
+        for insight in _insights(self._cluster(clusters, params.get("clusterName"))):
+            if insight["id"] == params.get("id"):
+                return {"insight": insight}
+        raise _missing(f"No insight found for ID: {params.get('id')}")
 
     # -- updates -------------------------------------------------------------------------------------------------------
 
@@ -1124,6 +1147,45 @@ async def _node_entry(cluster: Cluster, role: str, neighbours: Neighbours) -> No
         "username": "system:node:{{EC2PrivateDNSName}}",
         "type": "EC2_LINUX",
     }
+
+
+_INSIGHT_DETAILS = ("recommendation", "additionalInfo", "resources", "categorySpecificSummary")
+
+
+def _insights(cluster: Cluster) -> list[dict[str, Any]]:
+    """Upgrade readiness for the next version ("Prepare for Kubernetes version upgrades with cluster insights").
+
+    Node groups and add-ons are looked at; of the cluster's API no request is known, so no removed API is found.
+    """
+    now = str(cluster.record["version"])
+    wanted = f"1.{_minor(now) + 1}"
+    old = [g for g in cluster.nodegroups.values() if _minor(wanted) - _minor(g["version"]) > 3]
+    behind = [g for g in cluster.nodegroups.values() if g not in old and g["version"] != now]
+    ahead = [{"kubernetesResourceUri": f"nodegroup/{g['nodegroupName']}"} for g in (*old, *behind)]
+    skew = "ERROR" if old else "WARNING" if behind else "PASSING"
+    checks = (
+        (f"Deprecated APIs removed in Kubernetes v{wanted}", "PASSING", [],
+         "Update manifests and clients to the APIs that replace those removed."),
+        ("Kubelet version skew", skew, ahead, "Upgrade the node groups to the version of the control plane."),
+        ("EKS add-on version compatibility", "PASSING", [], "Upgrade add-ons to versions that the next one supports."),
+        ("Cluster health issues", "PASSING", [], "Resolve the issues of the cluster's health."),
+    )  # fmt: skip
+    return [
+        {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{cluster.record['arn']}/{name}")),
+            "name": name,
+            "category": "UPGRADE_READINESS",
+            "kubernetesVersion": wanted,
+            "lastRefreshTime": _now(),
+            "lastTransitionTime": cluster.record["createdAt"],
+            "description": f"Checks for {name[0].lower() + name[1:]}.",
+            "insightStatus": {"status": status, "reason": f"{len(found)} resources need attention."},
+            "recommendation": advice,
+            "additionalInfo": {},
+            "resources": [{"insightStatus": {"status": status}, **resource} for resource in found],
+        }
+        for name, status, found, advice in checks
+    ]
 
 
 def _build(cluster: Cluster, addon: str, wanted: Any) -> str:

@@ -384,3 +384,21 @@ def test_permissions_are_per_cluster(cloud: Any, refused: Any) -> None:
     refused("AccessDeniedException", user.eks.describe_cluster, name="second")
     refused("AccessDeniedException", user.eks.list_nodegroups, clusterName="second")
     refused("AccessDeniedException", user.eks.delete_cluster, name="shop")
+
+
+def test_insights_tell_of_old_nodes(cloud: Any, refused: Any) -> None:
+    eks = cloud.eks
+    create(cloud, version="1.33")
+    subnets = eks.describe_cluster(name="shop")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+    eks.create_nodegroup(clusterName="shop", nodegroupName="workers", nodeRole=node_role(cloud), subnets=subnets)
+    eks.update_cluster_version(name="shop", version="1.34")
+    found = {insight["name"]: insight for insight in eks.list_insights(clusterName="shop")["insights"]}
+    skew = found["Kubelet version skew"]
+    assert (skew["kubernetesVersion"], skew["insightStatus"]["status"]) == ("1.35", "WARNING")
+    insight = eks.describe_insight(clusterName="shop", id=skew["id"])["insight"]
+    assert insight["resources"][0]["kubernetesResourceUri"] == "nodegroup/workers"
+    eks.update_nodegroup_version(clusterName="shop", nodegroupName="workers")
+    passing = {"categories": ["UPGRADE_READINESS"], "statuses": ["PASSING"]}
+    assert len(eks.list_insights(clusterName="shop", filter=passing)["insights"]) == 4
+    refused("ResourceNotFoundException", eks.describe_insight, clusterName="shop",
+            id="00000000-0000-0000-0000-000000000000")  # fmt: skip
