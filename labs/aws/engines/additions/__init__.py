@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-NAMES = frozenset(["cloudformation", "iam", "route53"])
+NAMES = frozenset(["cloudformation", "config", "iam", "route53"])
 
 
 def install(app: Any) -> None:

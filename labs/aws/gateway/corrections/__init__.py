@@ -48,6 +48,7 @@ _MODULES = {
     "autoscaling": "autoscaling",
     "application-autoscaling": "application_autoscaling",
     "rds": "rds",
+    "resourcegroupstaggingapi": "tagging",
     "route53": "route53",
     "ecr": "ecr",
 }

@@ -114,3 +114,28 @@ def test_a_budget_action_attaches_a_policy(cloud: Any, refused: Any) -> None:
     refused("NotFoundException", budgets.describe_budget_action, **action)
     history = budgets.describe_budget_performance_history(**account, BudgetName="shop")["BudgetPerformanceHistory"]
     assert history["BudgetName"] == "shop"
+
+
+def test_resources_of_every_service_are_found_by_their_tags(cloud: Any, refused: Any) -> None:
+    """GetResources, TagResources (Resource Groups Tagging API Reference)."""
+    tagging, bucket = cloud.resourcegroupstaggingapi, f"tags-{cloud.number}"
+    cloud.s3.create_bucket(Bucket=bucket)
+    tags = [{"Key": "team", "Value": "shop"}]
+    cloud.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    volume = cloud.ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
+    arns = {f"arn:aws:s3:::{bucket}", cloud.arn("ec2", f"volume/{volume}")}
+
+    def found(**more: Any) -> set[str]:
+        pages = tagging.get_paginator("get_resources").paginate(**more)
+        return {entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]}
+
+    mine = {"TagFilters": [{"Key": "team", "Values": ["shop"]}]}
+    assert found(**mine) == {f"arn:aws:s3:::{bucket}"}
+    missing = cloud.arn("ec2", "volume/vol-0123456789abcdef0")
+    done = tagging.tag_resources(ResourceARNList=[*arns, missing], Tags={"team": "shop"})
+    assert set(done["FailedResourcesMap"]) == {missing}
+    assert found(**mine, PaginationConfig={"PageSize": 1}) == arns
+    assert found(**mine, ResourceTypeFilters=["ec2:volume"]) == {cloud.arn("ec2", f"volume/{volume}")}
+    assert tagging.get_tag_values(Key="team")["TagValues"] == ["shop"]
+    tagging.untag_resources(ResourceARNList=[cloud.arn("ec2", f"volume/{volume}")], TagKeys=["team"])
+    assert found(**mine) == {f"arn:aws:s3:::{bucket}"}

@@ -72,3 +72,14 @@ def test_open_groups_untagged_and_unprotected_resources_are_found(cloud: Any, re
     assert (verdict(cloud, "logs"), verdict(cloud, "mfa")) == ("NON_COMPLIANT", "NON_COMPLIANT")
     summary = cloud.config.get_compliance_summary_by_config_rule()["ComplianceSummary"]
     assert summary["NonCompliantResourceCount"]["CappedCount"] == 3
+
+
+def test_the_recorder_stops_before_its_channel_goes(cloud: Any, refused: Any) -> None:
+    record(cloud, refused)
+    config, channel = cloud.config, {"DeliveryChannelName": "default"}
+    refused("LastDeliveryChannelDeleteFailedException", config.delete_delivery_channel, **channel)
+    config.stop_configuration_recorder(ConfigurationRecorderName="default")
+    config.delete_delivery_channel(**channel)
+    refused("NoSuchDeliveryChannelException", config.delete_delivery_channel, **channel)
+    config.delete_configuration_recorder(ConfigurationRecorderName="default")
+    assert config.describe_configuration_recorders()["ConfigurationRecorders"] == []
