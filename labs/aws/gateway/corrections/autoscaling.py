@@ -160,6 +160,60 @@ async def _cancel_refresh(exchange: Exchange, params: Params) -> Params:
     raise AwsError("ActiveInstanceRefreshNotFound", text, 400)
 
 
+# -- notifications, which are kept and never sent ----------------------------------------------------------------------
+
+_EVENTS = ("autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
+           "autoscaling:EC2_INSTANCE_TERMINATE", "autoscaling:EC2_INSTANCE_TERMINATE_ERROR",
+           "autoscaling:TEST_NOTIFICATION")  # fmt: skip
+
+
+def _notified(exchange: Exchange) -> dict[tuple[str, str], list[str]]:
+    """(group, topic) → kinds of events."""
+    place = ("autoscaling", "notifications", exchange.account, exchange.region)
+    kept: dict[tuple[str, str], list[str]] = exchange.gateway.notes.setdefault(place, {})
+    return kept
+
+
+async def _put_notification(exchange: Exchange, params: Params) -> Params:
+    await _there(exchange, params)
+    kinds = list(params.get("NotificationTypes") or [])
+    unknown = sorted(set(kinds) - set(_EVENTS))
+    if unknown:
+        raise _invalid(f"Notification type {unknown[0]} is not valid.")
+    topic = str(params.get("TopicARN"))
+    if await found(exchange, "GetTopicAttributes", "sns", TopicArn=topic) is None:
+        raise _invalid(f"Invalid SNS topic ARN: {topic}")
+    _notified(exchange)[params["AutoScalingGroupName"], topic] = kinds
+    return {}
+
+
+async def _notifications(exchange: Exchange, params: Params) -> Params:
+    wanted = params.get("AutoScalingGroupNames")
+    entries = [
+        {"AutoScalingGroupName": group, "TopicARN": topic, "NotificationType": kind}
+        for (group, topic), kinds in _notified(exchange).items()
+        for kind in kinds
+        if not wanted or group in wanted
+    ]
+    return {"NotificationConfigurations": entries}
+
+
+async def _delete_notification(exchange: Exchange, params: Params) -> Params:
+    await _there(exchange, params)
+    _notified(exchange).pop((params["AutoScalingGroupName"], str(params.get("TopicARN"))), None)
+    return {}
+
+
+async def _notification_types(exchange: Exchange, params: Params) -> Params:
+    return {"AutoScalingNotificationTypes": list(_EVENTS)}
+
+
+async def _limits(exchange: Exchange, params: Params) -> Params:
+    groups = (await ask(exchange, "DescribeAutoScalingGroups")).get("AutoScalingGroups") or []
+    return {"MaxNumberOfAutoScalingGroups": 500, "MaxNumberOfLaunchConfigurations": 200,
+            "NumberOfAutoScalingGroups": len(groups), "NumberOfLaunchConfigurations": 0}  # fmt: skip
+
+
 CORRECTIONS = Corrections(
     before={
         "CreateAutoScalingGroup": _create,
@@ -177,5 +231,10 @@ CORRECTIONS = Corrections(
         "StartInstanceRefresh": _refresh,
         "DescribeInstanceRefreshes": _described_refreshes,
         "CancelInstanceRefresh": _cancel_refresh,
+        "PutNotificationConfiguration": _put_notification,
+        "DescribeNotificationConfigurations": _notifications,
+        "DeleteNotificationConfiguration": _delete_notification,
+        "DescribeAutoScalingNotificationTypes": _notification_types,
+        "DescribeAccountLimits": _limits,
     },
 )  # fmt: skip

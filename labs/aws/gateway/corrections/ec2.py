@@ -128,7 +128,8 @@ async def exists(exchange: Exchange, identifier: str) -> None:
         await ask(exchange, reader[0], **{reader[1]: [identifier]})
 
 
-_AFTER = {**AFTER, **ec2_instances.AFTER, **{operation: _missing(operation) for operation in _BY_ID}}
+_AFTER = {**AFTER, **ec2_instances.AFTER, **ec2_settings.AFTER}
+_AFTER |= {operation: _missing(operation) for operation in _BY_ID}
 _CHECKS["CreateTags"] = _create_tags
 
 CORRECTIONS = Corrections(

@@ -1,4 +1,4 @@
-"""An account's settings in EC2: instance metadata defaults, sharing of snapshots and images, the default key of EBS.
+"""An account's settings in EC2: metadata defaults, sharing of snapshots and images, the key of EBS; template versions.
 
 They are kept and shown; metadata defaults do not reach new instances.  Page of each: its operation in the Amazon EC2
 API Reference.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labs.aws.gateway.calls import AwsError
-from labs.aws.gateway.corrections import Instead, Params
+from labs.aws.gateway.corrections import After, Instead, Params, ask
 
 if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
@@ -77,7 +77,55 @@ async def _reset_key(exchange: Exchange, params: Params) -> Params:
 _SNAPSHOTS = _switch("snapshots", "unblocked", ("block-all-sharing", "block-new-sharing"), "State", "State")
 _IMAGES = _switch("images", "unblocked", ("block-new-sharing",), "ImageBlockPublicAccessState",
                   "ImageBlockPublicAccessState")  # fmt: skip
+
+
+# -- versions of a launch template -------------------------------------------------------------------------------------
+
+
+async def _template(exchange: Exchange, params: Params) -> Params:
+    name, identifier = params.get("LaunchTemplateName"), params.get("LaunchTemplateId")
+    named: Params = {"LaunchTemplateNames": [name]} if name else {"LaunchTemplateIds": [identifier]}
+    return dict((await ask(exchange, "DescribeLaunchTemplates", **named))["LaunchTemplates"][0])
+
+
+def _deleted(exchange: Exchange, template: str) -> set[str]:
+    found: set[str] = _settings(exchange).setdefault("versions", {}).setdefault(template, set())
+    return found
+
+
+async def _delete_versions(exchange: Exchange, params: Params) -> Params:
+    """ "You can't delete the default version" (DeleteLaunchTemplateVersions)."""
+    template = await _template(exchange, params)
+    identifier, name = template["LaunchTemplateId"], template["LaunchTemplateName"]
+    gone, done, failed = _deleted(exchange, identifier), [], []
+    for version in map(str, params.get("Versions") or []):
+        about = {"LaunchTemplateId": identifier, "LaunchTemplateName": name, "VersionNumber": int(version)}
+        exists = 1 <= int(version) <= int(template["LatestVersionNumber"]) and version not in gone
+        if exists and int(version) != int(template["DefaultVersionNumber"]):
+            gone.add(version)
+            done.append(about)
+            continue
+        code = "unexpectedError" if exists else "launchTemplateVersionDoesNotExist"
+        text = "The default version cannot be deleted." if exists else f"Version {version} does not exist."
+        failed.append({**about, "ResponseError": {"Code": code, "Message": text}})
+    return {"SuccessfullyDeletedLaunchTemplateVersions": done, "UnsuccessfullyDeletedLaunchTemplateVersions": failed}
+
+
+async def _without_deleted(exchange: Exchange, params: Params, result: Params) -> Params | None:
+    versions = _settings(exchange).get("versions", {})
+    if not versions:
+        return None
+    kept = [
+        entry
+        for entry in result.get("LaunchTemplateVersions") or []
+        if str(entry["VersionNumber"]) not in versions.get(entry["LaunchTemplateId"], ())
+    ]
+    return {**result, "LaunchTemplateVersions": kept}
+
+
+AFTER: dict[str, After] = {"DescribeLaunchTemplateVersions": _without_deleted}
 INSTEAD: dict[str, Instead] = {
+    "DeleteLaunchTemplateVersions": _delete_versions,
     "ModifyInstanceMetadataDefaults": _set_metadata,
     "GetInstanceMetadataDefaults": _metadata,
     "EnableSnapshotBlockPublicAccess": _SNAPSHOTS[0],

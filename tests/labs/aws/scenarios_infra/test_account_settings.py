@@ -139,3 +139,37 @@ def test_resources_of_every_service_are_found_by_their_tags(cloud: Any, refused:
     assert tagging.get_tag_values(Key="team")["TagValues"] == ["shop"]
     tagging.untag_resources(ResourceARNList=[cloud.arn("ec2", f"volume/{volume}")], TagKeys=["team"])
     assert found(**mine) == {f"arn:aws:s3:::{bucket}"}
+
+
+def test_versions_of_a_launch_template_are_deleted_but_the_default(cloud: Any) -> None:
+    ec2, name = cloud.ec2, {"LaunchTemplateName": "web"}
+    data = {"ImageId": cloud.image(), "InstanceType": "t3.micro"}
+    ec2.create_launch_template(**name, LaunchTemplateData=data)
+    ec2.create_launch_template_version(**name, LaunchTemplateData={**data, "InstanceType": "t3.small"})
+    done = ec2.delete_launch_template_versions(**name, Versions=["1", "2", "9"])
+    assert [v["VersionNumber"] for v in done["SuccessfullyDeletedLaunchTemplateVersions"]] == [2]
+    failed = done["UnsuccessfullyDeletedLaunchTemplateVersions"]
+    codes = ["unexpectedError", "launchTemplateVersionDoesNotExist"]
+    assert [v["ResponseError"]["Code"] for v in failed] == codes
+    left = ec2.describe_launch_template_versions(**name)["LaunchTemplateVersions"]
+    assert [version["VersionNumber"] for version in left] == [1]
+
+
+def test_notifications_of_a_scaling_group(cloud: Any, refused: Any) -> None:
+    _, subnets = cloud.network()
+    scaling, name = cloud.autoscaling, {"AutoScalingGroupName": "web"}
+    data = {"ImageId": cloud.image(), "InstanceType": "t3.micro"}
+    cloud.ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)
+    scaling.create_auto_scaling_group(
+        **name, LaunchTemplate={"LaunchTemplateName": "web"}, MinSize=0, MaxSize=1, VPCZoneIdentifier=subnets[0]
+    )
+    launched = ["autoscaling:EC2_INSTANCE_LAUNCH"]
+    missing = cloud.arn("sns", "none")
+    refused("ValidationError", scaling.put_notification_configuration, **name, TopicARN=missing,
+            NotificationTypes=launched)  # fmt: skip
+    topic = cloud.sns.create_topic(Name="scaling")["TopicArn"]
+    scaling.put_notification_configuration(**name, TopicARN=topic, NotificationTypes=launched)
+    (read,) = scaling.describe_notification_configurations()["NotificationConfigurations"]
+    assert (read["TopicARN"], read["NotificationType"]) == (topic, launched[0])
+    scaling.delete_notification_configuration(**name, TopicARN=topic)
+    assert scaling.describe_notification_configurations()["NotificationConfigurations"] == []
