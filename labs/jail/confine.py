@@ -82,7 +82,7 @@ def confine(plan: Mapping[str, Any], report: int) -> None:
     give_up_privileges(plan, files_watched=rules is not None)
     limit_processes(plan)
     os.umask(0o077)
-    os.chdir(plan["writable"] or "/")
+    os.chdir(plan["directory"] or plan["writable"] or "/")
     keep = {0, 1, 2, report, rules, *plan["pass_fds"]}
     for descriptor in open_files():
         if descriptor not in keep:

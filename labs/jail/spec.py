@@ -37,6 +37,7 @@ class Spec:
     :param unix_sockets: may it use Unix sockets?  Then also those of others that its uid may open
     :param system_v_ipc: may it use System V shared memory, semaphores and queues (PostgreSQL does)?
     :param environment: all of its environment
+    :param directory: where it starts, as a path inside; None for the writable folder
     :param uid: when root starts the jail, its uid and gid (NOBODY by default); otherwise the caller's own
     :param memory: resident memory of everything in the jail together, looked at every 50 to 250 ms
     :param address_space: of each process, kept by the kernel; None: ``memory`` + 1 GiB
@@ -58,6 +59,7 @@ class Spec:
     unix_sockets: bool = False
     system_v_ipc: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    directory: str | None = None
     uid: int | None = None
     memory: int = 2**30
     address_space: int | None = None
@@ -85,6 +87,7 @@ class Spec:
             "unix_sockets": self.unix_sockets,
             "system_v_ipc": self.system_v_ipc,
             "environment": dict(self.environment),
+            "directory": self.directory,
             "uid": (NOBODY if self.uid is None else self.uid) if root else None,
             "memory": self.memory,
             "address_space": self.memory + 2**30 if self.address_space is None else self.address_space,

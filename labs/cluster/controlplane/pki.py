@@ -49,6 +49,7 @@ IDENTITIES = (
     Identity("admin", "kubernetes-admin", "system:masters"),
     Identity("controller-manager", "system:kube-controller-manager", serves=("localhost", "127.0.0.1")),
     Identity("scheduler", "system:kube-scheduler", serves=("localhost", "127.0.0.1")),
+    Identity("nodes", "labs:nodes", serves=("localhost", "127.0.0.1")),
 )
 
 

@@ -50,24 +50,24 @@ class _OverSocket(http.client.HTTPConnection):
 
 
 def _etcd_ready(context: Context) -> None:
-    health = json.loads(_get(_OverSocket(str(context.socket), timeout=ANSWERED_WITHIN), "/health"))
+    health = json.loads(get(_OverSocket(str(context.socket), timeout=ANSWERED_WITHIN), "/health"))
     if health.get("health") != "true":
         raise TemporaryError(f"etcd says of itself: {health}")
 
 
 def _api_server_ready(context: Context) -> None:
-    _get(connect(context.home, context.port or 0), "/readyz")
+    get(connect(context.home, context.port or 0), "/readyz")
 
 
 def _controller_manager_ready(context: Context) -> None:
     """It answers, and has done the first thing anybody waits for: without this account no pod is accepted."""
-    _get(connect(context.home, context.port or 0), "/healthz")
+    get(connect(context.home, context.port or 0), "/healthz")
     port = int(state.endpoint("kubernetes").rsplit(":", 1)[1])
-    _get(connect(context.home, port, "admin"), "/api/v1/namespaces/default/serviceaccounts/default")
+    get(connect(context.home, port, "admin"), "/api/v1/namespaces/default/serviceaccounts/default")
 
 
 def _scheduler_ready(context: Context) -> None:
-    _get(connect(context.home, context.port or 0), "/readyz")
+    get(connect(context.home, context.port or 0), "/readyz")
 
 
 def connect(home: Path, port: int, identity: str = "") -> http.client.HTTPSConnection:
@@ -86,7 +86,7 @@ def connect(home: Path, port: int, identity: str = "") -> http.client.HTTPSConne
     return http.client.HTTPSConnection("127.0.0.1", port, timeout=ANSWERED_WITHIN, context=trust)
 
 
-def _get(connection: http.client.HTTPConnection, path: str) -> Any:
+def get(connection: http.client.HTTPConnection, path: str) -> Any:
     """The body of a 200 answer; TemporaryError for everything else."""
     try:
         connection.request("GET", path, headers={"Host": "localhost"})
@@ -107,7 +107,7 @@ ETCD = Service(
 
 KUBERNETES = Service(
     "kubernetes", lambda context: _command("kube-apiserver", context, "--port", str(context.port)), _api_server_ready,
-    port=6443, scheme="https", needs=("etcd",), parts=("etcd", "kube-controller-manager", "kube-scheduler"),
+    port=6443, scheme="https", needs=("etcd",), parts=("etcd", "kube-controller-manager", "kube-scheduler", "nodes"),
     deadline=READY_WITHIN, start=False, prepare=lambda: _fetch("kube-apiserver", "kubectl"), environment=_GO)
 
 CONTROLLER_MANAGER = Service(

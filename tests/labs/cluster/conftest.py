@@ -44,14 +44,19 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cluster_home(
-    registered: None, tools: None, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, registered: None, tools: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A state folder with a running control plane; nothing is left of it afterwards."""
+    """A state folder with a running control plane; nothing is left of it afterwards.
+
+    A module that wants nodes says how many in ``NODES``, and how they wait in ``BACKOFF``.
+    """
     from labs.services import control
 
     home = tmp_path_factory.mktemp("cluster")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABS_HOME", str(home))
+        patch.setenv("LABS_KUBERNETES_NODES", str(getattr(request.module, "NODES", 0)))
+        patch.setenv("LABS_KUBERNETES_BACKOFF", getattr(request.module, "BACKOFF", "10,300"))
         try:
             control.up(["kubernetes"])
             yield home
@@ -78,4 +83,4 @@ def kubectl(cluster_home: Path) -> Callable[..., subprocess.CompletedProcess[str
 
 
 if sys.platform != "linux":
-    collect_ignore_glob = ["test_controlplane*"]
+    collect_ignore_glob = ["test_controlplane*", "test_nodes*"]

@@ -27,7 +27,7 @@ from labs.toolbox import programs
 
 WITHIN = 60.0
 """Seconds anything here may take."""
-COMPONENTS = ("etcd", "kubernetes", "kube-controller-manager", "kube-scheduler")
+COMPONENTS = ("etcd", "kubernetes", "kube-controller-manager", "kube-scheduler", "nodes")
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -1,0 +1,28 @@
+"""The process kubelet: one asyncio service that is every node of the embedded cluster.
+
+No kubelet runs without root, so this plays its role towards the API server and runs containers as jailed processes.
+May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.controlplane``.
+
+    services.py     the service ``nodes``, a part of ``kubernetes``
+    __main__.py     starts it: identity, API client, nodes, pods, HTTPS server
+    access.py       what the nodes may do (RBAC)
+    api.py          the API server's JSON over HTTP, with watches
+    node.py         registration, Lease, status
+    pods.py         which pods are ours, and the worker of each
+    worker.py       one pod from its assignment to its end
+    states.py       what a pod's status says of its containers (pure)
+    backoff.py      how long a failing container or image waits
+    containers.py   containers on disk: started, found again, ended
+    shim.py         the process beside each container: starts its jail, keeps its log, notes its end
+    sandbox.py      what a container's jail grants
+    environment.py  env, envFrom, downward API, ``$(VAR)``
+    volumes.py      the folders that are mounted
+    images.py       where programs come from: a Protocol, and the host's own
+    probes.py       exec, http and tcp probes
+    events.py       events with upstream's reasons
+    logs.py         log files in the format of the CRI
+    server.py       what the API server asks a kubelet: logs
+
+Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced), exec and attach,
+lifecycle hooks, metrics, eviction, persistent volumes.
+"""

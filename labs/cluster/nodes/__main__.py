@@ -1,0 +1,102 @@
+"""Plays every node: ``python -m labs.cluster.nodes --home DIR --server URL --port N --nodes N``.
+
+SIGTERM ends it and every container.  A kill of it leaves the containers; the next start finds them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+from labs.cluster.controlplane import pki
+from labs.cluster.controlplane.access import write_kubeconfig
+from labs.cluster.nodes import access, node
+from labs.cluster.nodes.api import Client
+from labs.cluster.nodes.backoff import Backoff
+from labs.cluster.nodes.events import Events
+from labs.cluster.nodes.images import HostImages
+from labs.cluster.nodes.pods import Pods
+from labs.cluster.nodes.server import Server
+from labs.cluster.nodes.worker import Place
+
+LOCKED_WITHIN = 10.0
+THREADS = 16
+
+
+def main() -> None:
+    """Until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m labs.cluster.nodes", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="the state folder")
+    parser.add_argument("--server", required=True, help="URL of the API server")
+    parser.add_argument("--port", type=int, required=True, help="of the nodes' own server")
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--backoff", type=float, nargs=2, default=(10.0, 300.0), metavar=("FIRST", "MOST"),
+                        help="seconds a failing container or image waits")
+    given = parser.parse_args()
+    os.umask(0o077)
+    folder = given.home / "kubernetes" / "nodes"
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / "lock"):
+        asyncio.run(run(given, folder))
+
+
+def locked(path: Path) -> IO[str]:
+    """Hold the lock by which shims know that somebody plays the nodes."""
+    file = path.open("a")
+    end = time.monotonic() + LOCKED_WITHIN
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            if time.monotonic() > end:
+                sys.exit(f"{path} is locked: another process plays these nodes")
+            time.sleep(0.05)        # a shim looks at it for a moment
+
+
+async def run(given: argparse.Namespace, folder: Path) -> None:
+    """Everything at once, until SIGTERM or until a part of it fails."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS))
+    certificates = pki.ensure(given.home / "kubernetes" / "pki")
+    write_kubeconfig(given.home / "kubernetes" / "nodes.kubeconfig", given.server, certificates, access.IDENTITY)
+    administrator = Client(given.server, certificates, "admin")
+    await access.grant(administrator)
+    await administrator.close()
+    client = Client(given.server, certificates, access.IDENTITY)
+    nodes = node.several(given.nodes, given.port)
+    events = Events(client)
+    place = Place(client, events, HostImages(), Backoff(*given.backoff), given.home, folder / "lock",
+                  int(given.server.rsplit(":", 1)[1]))
+    pods = Pods(nodes, place, folder / "pods")
+    server = Server(nodes, pods, certificates, given.port)
+    work = [server.serve(), events.send(), pods.follow(), *(node.keep(client, each) for each in nodes)]
+    tasks = [asyncio.create_task(each) for each in work]
+    stopped = asyncio.create_task(_signalled(loop))
+    done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await pods.end()
+    await asyncio.wait(tasks)
+    await client.close()
+    for task in done:
+        task.result()       # raises what made it fail
+
+
+async def _signalled(loop: asyncio.AbstractEventLoop) -> None:
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
+
+
+if __name__ == "__main__":
+    main()

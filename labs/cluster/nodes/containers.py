@@ -1,0 +1,239 @@
+"""Containers on disk: one folder for each attempt to run one, so that whoever plays the nodes next finds them.
+
+    pods/UID/pod.json                       the pod as it was assigned, and its address
+    pods/UID/volumes/NAME/                  see volumes.py
+    pods/UID/containers/NAME/ATTEMPT/       order.json, running.json, exit.json (see shim.py), about.json, log, root/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labs.cluster.nodes import shim
+from labs.jail import Spec
+
+ROOT = Path(__file__).resolve().parents[3]
+KEPT = 2
+"""Attempts of a container that stay on disk: the one that runs, and the one `kubectl logs -p` shows."""
+LOST = "the process beside the container was killed"
+START_ERROR = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended.
+
+    :param status: as a shell reports it
+    :param reason: Completed, Error, OOMKilled or StartError
+    :param finished: Unix time
+    """
+
+    status: int
+    reason: str
+    finished: float
+    message: str = ""
+
+
+class Container:
+    """One attempt at running a container of a pod."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = folder.parent.name
+        self.attempt = int(folder.name)
+        self.about: dict[str, Any] = _read(folder / "about.json") or {}
+        self.started = 0.0
+        self.exit: Exit | None = None
+        self._shim = 0
+        self._shim_started = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._watching = -1
+
+    @property
+    def identifier(self) -> str:
+        """As in ``status.containerStatuses[].containerID``."""
+        return f"process://{self.folder.parents[2].name}-{self.name}-{self.attempt}"
+
+    @property
+    def log(self) -> Path:
+        """What it writes, in the CRI's format; ``log.1`` is what came before."""
+        return self.folder / "log"
+
+    async def start(self, spec: Spec, command: list[str], home: Path, lock: Path, ended: Callable[[], None]) -> None:
+        """Start it, and return when it runs or could not be started (then ``exit`` says why).
+
+        :param ended: called when it has ended
+        """
+        shim.write(str(self.folder), "about.json", self.about)
+        shim.write(str(self.folder), "order.json", {
+            "spec": {**dataclasses.asdict(spec), "requires": sorted(spec.requires),
+                     "mounts": [[each.source, each.target, each.writable] for each in spec.mounts]},
+            "command": command, "log": str(self.log), "lock": str(lock)})
+        code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from labs.cluster.nodes.shim import main; " \
+               "main(sys.argv[1])"
+        with (self.folder / "shim.log").open("ab") as errors:
+            self._child = await asyncio.to_thread(
+                subprocess.Popen, [sys.executable, "-I", "-S", "-c", code, str(self.folder)], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=errors, start_new_session=True, cwd="/",
+                env={"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+                     "LABS_SERVICE_OF": str(home), "LABS_SERVICE": "containers"})
+        assert self._child.stdout is not None
+        await asyncio.to_thread(self._child.stdout.read)      # ends when it runs, or is over
+        self._child.stdout.close()
+        self.find(ended)
+
+    def find(self, ended: Callable[[], None]) -> None:
+        """Read what the folder says, and watch the process if it runs; it may be one that others started."""
+        said = _read(self.folder / "running.json")
+        if said:
+            self.started = said["started"]
+            self._shim, self._shim_started = said["shim"], said["shim_started"]
+        if not self._alive() or not self._watch(ended):
+            self._finish()
+
+    def _alive(self) -> bool:
+        try:
+            return bool(self._shim) and shim.started(self._shim) == self._shim_started and not _zombie(self._shim)
+        except (OSError, IndexError):
+            return False
+
+    def _watch(self, ended: Callable[[], None]) -> bool:
+        """Have the event loop tell the end of the process; False when it is over already."""
+        try:
+            self._watching = os.pidfd_open(self._shim)
+        except OSError:
+            return False
+
+        def over() -> None:
+            asyncio.get_running_loop().remove_reader(self._watching)
+            os.close(self._watching)
+            self._watching = -1
+            self._finish()
+            ended()
+
+        asyncio.get_running_loop().add_reader(self._watching, over)
+        return True
+
+    def _finish(self) -> None:
+        """Take over how it ended."""
+        if self._child is not None:
+            self._child.wait()
+        said = _read(self.folder / "exit.json")
+        shutil.rmtree(self.folder / "root", ignore_errors=True)
+        if said is None:
+            self.exit = Exit(128 + signal.SIGKILL, "Error", os.stat(self.folder).st_mtime, self._lost())
+        elif "error" in said:
+            self.exit = Exit(START_ERROR, "StartError", said["finished"], said["error"])
+        elif said["limit"] == "memory":
+            self.exit = Exit(128 + signal.SIGKILL, "OOMKilled", said["finished"])
+        else:
+            reason = "Error" if said["status"] else "Completed"
+            self.exit = Exit(said["status"], reason, said["finished"], self._last_words(said["status"]))
+
+    def _lost(self) -> str:
+        with contextlib.suppress(OSError):
+            return f"{LOST}: {(self.folder / 'shim.log').read_text()[-500:].strip()}".rstrip(": ")
+        return LOST
+
+    def _last_words(self, status: int) -> str:
+        """"Termination messages": the file, else the log's end where the container asks for that."""
+        with contextlib.suppress(OSError):
+            text = (self.folder / "termination-log").read_bytes()[:4096].decode(errors="replace")
+            if text:
+                return text
+        if status and self.about.get("message_policy") == "FallbackToLogsOnError":
+            with contextlib.suppress(OSError):
+                lines = self.log.read_text(errors="replace").splitlines()[-80:]
+                return "\n".join(line.split(" ", 3)[3] for line in lines)[-2048:]
+        return ""
+
+    @property
+    def running(self) -> bool:
+        """Has it been started, and not ended yet?"""
+        return self._watching >= 0
+
+    def signal(self, number: int) -> None:
+        """SIGTERM goes to the container; SIGKILL ends everything in it."""
+        if self._alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._shim, signal.SIGUSR1 if number == signal.SIGKILL else number)
+
+    async def stop(self, grace: float) -> None:
+        """"Termination of Pods": SIGTERM, then SIGKILL after ``grace`` seconds; returns when it has ended."""
+        if grace > 0:
+            self.signal(signal.SIGTERM)
+            await self._gone(grace)
+        end = asyncio.get_running_loop().time() + 15.0
+        while self.running and asyncio.get_running_loop().time() < end:
+            self.signal(signal.SIGKILL)
+            await self._gone(5.0)
+
+    async def _gone(self, seconds: float) -> None:
+        end = asyncio.get_running_loop().time() + seconds
+        while self.running and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.02)
+
+
+class Attempts:
+    """The attempts at each container of one pod, newest last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._found: dict[str, list[Container]] = {}
+
+    def load(self, ended: Callable[[], None]) -> None:
+        """Find what an earlier run left."""
+        for path in sorted(self.folder.glob("*/*"), key=lambda path: int(path.name)):
+            container = Container(path)
+            container.find(ended)
+            self._found.setdefault(container.name, []).append(container)
+
+    def last(self, name: str) -> Container | None:
+        """The newest attempt."""
+        found = self._found.get(name)
+        return found[-1] if found else None
+
+    def previous(self, name: str) -> Container | None:
+        """The one before the newest."""
+        found = self._found.get(name, [])
+        return found[-2] if len(found) > 1 else None
+
+    def new(self, name: str, about: dict[str, Any]) -> Container:
+        """Make the folder of one more attempt, and forget the oldest."""
+        found = self._found.setdefault(name, [])
+        folder = self.folder / name / str(found[-1].attempt + 1 if found else 0)
+        folder.mkdir(parents=True)
+        container = Container(folder)
+        container.about = about
+        found.append(container)
+        while len(found) > KEPT:
+            shutil.rmtree(found.pop(0).folder, ignore_errors=True)
+        return container
+
+    def running(self) -> list[Container]:
+        """Every container that runs."""
+        return [found[-1] for found in self._found.values() if found[-1].running]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _zombie(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")

@@ -1,0 +1,95 @@
+"""What the API server asks a kubelet, over HTTPS: logs and pods.  One server answers for every node.
+
+Only the API server's own certificate is let in: a certificate that the cluster signed for somebody else is turned away
+("Kubelet authentication/authorization", Kubernetes documentation).
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from labs.cluster.nodes import logs
+from labs.cluster.nodes.node import Node
+from labs.cluster.nodes.pods import Pods
+
+CALLER = "kube-apiserver-kubelet-client"
+"""Common name of the certificate the API server shows."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """Closes the connections of everybody but the API server."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        subject = (transport.get_extra_info("peercert") or {}).get("subject", ())
+        if (("commonName", CALLER),) not in subject:
+            transport.abort()
+
+
+class Server:
+    """The HTTPS server of all nodes."""
+
+    def __init__(self, nodes: list[Node], pods: Pods, pki: Path, port: int) -> None:
+        self._nodes = nodes
+        self._pods = pods
+        application = Starlette(routes=[
+            Route("/healthz", self._healthz), Route("/pods", self._listed),
+            Route("/containerLogs/{namespace}/{pod}/{container}", self._logs)])
+        self._uvicorn = uvicorn.Server(uvicorn.Config(
+            application, host="127.0.0.1", port=port, http=_Protocol, ws="none", lifespan="off", log_level="warning",
+            access_log=False, server_header=False, timeout_graceful_shutdown=1,
+            ssl_certfile=str(pki / "nodes.crt"), ssl_keyfile=str(pki / "nodes.key"), ssl_ca_certs=str(pki / "ca.crt"),
+            ssl_cert_reqs=ssl.CERT_REQUIRED))
+
+    async def serve(self) -> None:
+        """Until cancelled."""
+        config = self._uvicorn.config
+        config.load()
+        self._uvicorn.lifespan = config.lifespan_class(config)
+        try:
+            await self._uvicorn.startup()
+            if self._uvicorn.should_exit:
+                sys.exit(f"port {config.port} cannot be bound")
+            await self._uvicorn.main_loop()
+        finally:
+            await self._uvicorn.shutdown()
+
+    async def _healthz(self, request: Request) -> Response:
+        waiting = [node.name for node in self._nodes if not (node.ready and node.pod_range)]
+        return PlainTextResponse("ok" if not waiting else f"not ready: {', '.join(waiting)}", 503 if waiting else 200)
+
+    async def _listed(self, request: Request) -> Response:
+        return Response(json.dumps({"apiVersion": "v1", "kind": "PodList", "items": self._pods.all()}),
+                        media_type="application/json")
+
+    async def _logs(self, request: Request) -> Response:
+        """"kubectl logs"."""
+        names = request.path_params
+        worker = self._pods.find(names["namespace"], names["pod"])
+        try:
+            wanted = logs.Wanted.of(request.query_params)
+        except ValueError as error:
+            return PlainTextResponse(f"bad log options: {error}", 400)
+        container = None
+        if worker is not None:
+            attempts = worker.attempts
+            found = attempts.last(names["container"])
+            # "previous" is the attempt before the one that runs, or the last one while it waits for its restart
+            container = found if not wanted.previous or (found and worker.waits(names["container"])) else \
+                attempts.previous(names["container"])
+        if container is None:
+            which = "previous terminated container" if wanted.previous else "container"
+            return PlainTextResponse(f'{which} "{names["container"]}" in pod "{names["pod"]}" not found', 400)
+        return StreamingResponse(logs.read(container, wanted), media_type="text/plain")
+

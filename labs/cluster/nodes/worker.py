@@ -1,0 +1,448 @@
+"""One pod from its assignment to its end: again and again, what should be is compared with what is.
+
+"Pod Lifecycle" and "Init Containers" (Kubernetes documentation).  A step changes what can be changed at once and says
+when to look again; a new version of the pod, the end of a container and a probe's verdict wake it before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from labs.cluster.nodes import sandbox, states
+from labs.cluster.nodes.api import Client, Object, Refused
+from labs.cluster.nodes.backoff import Backoff
+from labs.cluster.nodes.containers import Attempts, Container
+from labs.cluster.nodes.environment import ConfigError, expand, variables
+from labs.cluster.nodes.events import Events
+from labs.cluster.nodes.images import Image, ImageError, Images
+from labs.cluster.nodes.node import Node
+from labs.cluster.nodes.probes import Health
+from labs.cluster.nodes.volumes import VolumeError, Volumes
+from labs.errors import TemporaryError
+
+LOOKED_EVERY = 5.0
+"""Seconds until mounted ConfigMaps and Secrets are looked at again (a kubelet: up to 60 and its cache)."""
+RETRIED_AFTER = 2.0
+FOREVER = 3600.0
+FINISHED = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What every worker uses.
+
+    :param lock: the file that whoever plays the nodes holds locked
+    :param api_port: where the API server listens
+    """
+
+    client: Client
+    events: Events
+    images: Images
+    backoff: Backoff
+    home: Path
+    lock: Path
+    api_port: int
+
+
+@dataclass
+class Stop:
+    """A container that is being ended: since when (monotonic), and how long it may take."""
+
+    since: float
+    grace: float
+
+
+class Worker:
+    """One pod on one node; ``removed`` is set when the API server does not know it any more."""
+
+    def __init__(self, pod: Object, node: Node, place: Place, folder: Path, address: str) -> None:
+        self.pod = pod
+        self.node = node
+        self.place = place
+        self.folder = folder
+        self.address = address
+        self.removed = False
+        self.attempts = Attempts(folder / "containers")
+        self.volumes = Volumes(folder / "volumes", self._fetch, self._token, node.status()["allocatable"])
+        self._news = asyncio.Event()
+        self._waiting: dict[str, tuple[str, str]] = {}
+        self._images: dict[str, tuple[float, float, str]] = {}      # name → (wait, not before, why)
+        self._stopping: dict[str, Stop] = {}
+        self._health: dict[str, Health] = {}
+        self._told: set[tuple[str, int]] = set()
+        self._sent: Object = {}
+        self._deadline_passed = False
+
+    @property
+    def loopback(self) -> str:
+        """Where the pod's own servers listen: 127.244.x.y for the pod address 10.244.x.y."""
+        return self.address.replace("10.", "127.", 1) if self.address.startswith("10.") else "127.0.0.1"
+
+    def waits(self, name: str) -> bool:
+        """Does a container wait to be started again?"""
+        return name in self._waiting
+
+    def wake(self) -> None:
+        """Look again now."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until the pod is gone."""
+        self.attempts.load(self.wake)
+        for spec in self._specs():
+            if (last := self.attempts.last(spec["name"])) and last.running:
+                self._watch_health(spec, last)
+        while True:
+            self._news.clear()
+            try:
+                delay = await self._step()
+            except (Refused, TemporaryError, OSError) as error:
+                print(f"{self._name()}: {error}", file=sys.stderr)
+                delay = 1.0
+            if delay is None:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(delay, 0.01)):
+                    await self._news.wait()
+
+    def _name(self) -> str:
+        return f"{self.pod['metadata']['namespace']}/{self.pod['metadata']['name']}"
+
+    def _specs(self) -> Iterator[Object]:
+        yield from self.pod["spec"].get("initContainers") or []
+        yield from self.pod["spec"]["containers"]
+
+    async def _step(self) -> float | None:
+        """Seconds until the next look; None when nothing is left of the pod."""
+        if self.removed or self.pod["metadata"].get("deletionTimestamp"):
+            return await self._terminate()
+        if self.pod.get("status", {}).get("phase") in FINISHED or self._overdue():
+            return await self._finish()
+        return min(await self._advance(), self._until_deadline())
+
+    async def _advance(self) -> float:
+        """Start what should run."""
+        try:
+            folders, writable = await self.volumes.prepare(self.pod)
+        except VolumeError as error:
+            self._tell("Warning", "FailedMount", str(error))
+            await self._report()
+            return RETRIED_AFTER
+        mounted = (folders, writable)
+        policy = self.pod["spec"].get("restartPolicy", "Always")
+        delay = LOOKED_EVERY
+        for spec in self.pod["spec"].get("initContainers") or []:
+            stays = states.sidecar(spec)
+            own = "Always" if stays else "Never" if policy == "Never" else "OnFailure"
+            delay = min(delay, await self._ensure(spec, own, mounted))
+            if not states.initialised([self._seen(spec)]):
+                await self._report()
+                return delay
+        for spec in self.pod["spec"]["containers"]:
+            delay = min(delay, await self._ensure(spec, policy, mounted))
+        await self._report()
+        return delay
+
+    async def _ensure(self, spec: Object, policy: str, mounted: tuple[dict[str, Path], dict[str, bool]]) -> float:
+        """Have a container run as its policy says; seconds until that should be looked at again."""
+        name = spec["name"]
+        last = self.attempts.last(name)
+        if last is not None and last.running:
+            return self._enforce(name, last)
+        if last is not None and last.exit is not None:
+            self._forget(name)
+            if not states.restarts(policy, last.exit):
+                self._waiting.pop(name, None)
+                return FOREVER
+            wait = float(last.about.get("backoff", 0.0))
+            left = last.exit.finished + wait - time.time()
+            if left > 0:
+                return self._back_off(spec, last, wait, left)
+        return await self._start(spec, last, mounted)
+
+    def _back_off(self, spec: Object, last: Container, wait: float, left: float) -> float:
+        name, described = spec["name"], self.pod["metadata"]
+        self._waiting[name] = ("CrashLoopBackOff", f"back-off {_duration(wait)} restarting failed container={name} "
+                               f"pod={described['name']}_{described['namespace']}({described['uid']})")
+        if (name, last.attempt) not in self._told:
+            self._told.add((name, last.attempt))
+            self._tell("Warning", "BackOff", f"Back-off restarting failed container {name} in pod {described['name']}_"
+                       f"{described['namespace']}({described['uid']})", name)
+        return left
+
+    async def _start(self, spec: Object, last: Container | None,
+                     mounted: tuple[dict[str, Path], dict[str, bool]]) -> float:
+        """One more attempt."""
+        name = spec["name"]
+        image, wait = await self._image(spec)
+        if image is None:
+            return wait
+        try:
+            environment = await self._environment(spec, image)
+        except ConfigError as error:
+            return self._cannot(name, "CreateContainerConfigError", str(error))
+        command = _command(spec, image, environment)
+        if not command:
+            return self._cannot(name, "CreateContainerError", "no command specified")
+        ran = last.exit.finished - last.started if last and last.exit and last.started else 0.0
+        backoff = self.place.backoff.after(float(last.about.get("backoff", 0.0)), ran) if last else 0.0
+        container = self.attempts.new(name, {
+            "backoff": backoff, "image": image.identifier, "message_policy": spec.get("terminationMessagePolicy")})
+        root = container.folder / "root"
+        environment = {"HOME": str(root), "TMPDIR": str(root), **environment}
+        try:
+            mounts = sandbox.mounts(spec, *mounted, container.folder)
+            jailed = sandbox.specification(self.pod, spec, image, environment, mounts, root, self.place.api_port)
+        except ValueError as error:
+            return self._cannot(name, "CreateContainerConfigError", str(error))
+        self._tell("Normal", "Created", "Container created", name)
+        await container.start(jailed, command, self.place.home, self.place.lock, self.wake)
+        self._waiting.pop(name, None)
+        if container.exit is not None and container.exit.reason == "StartError":
+            self._tell("Warning", "Failed", f"Error: {container.exit.message}", name)
+            return 0.0
+        self._tell("Normal", "Started", "Container started", name)
+        self._watch_health(spec, container)
+        return FOREVER if container.running else 0.0
+
+    def _cannot(self, name: str, reason: str, message: str) -> float:
+        self._waiting[name] = (reason, message)
+        self._tell("Warning", "Failed", f"Error: {message}", name)
+        return RETRIED_AFTER
+
+    async def _image(self, spec: Object) -> tuple[Image | None, float]:
+        """The image, or None and the seconds until the next try."""
+        name, image = spec["name"], spec["image"]
+        wait, not_before, why = self._images.get(name, (0.0, 0.0, ""))
+        left = not_before - time.monotonic()
+        if left > 0:
+            if self._waiting.get(name, ("", ""))[0] != "ImagePullBackOff":
+                self._tell("Normal", "BackOff", f'Back-off pulling image "{image}"', name)
+                self._tell("Warning", "Failed", "Error: ImagePullBackOff", name)
+            self._waiting[name] = ("ImagePullBackOff", f'Back-off pulling image "{image}": {why}')
+            return None, left
+        try:
+            found = await self.place.images.get(image, spec.get("imagePullPolicy", "IfNotPresent"), self.pod)
+        except ImageError as error:
+            wait = self.place.backoff.after(wait)
+            self._images[name] = (wait, time.monotonic() + wait, f"{error.reason}: {error}")
+            self._tell("Warning", "Failed", f'Failed to pull image "{image}": {error}', name)
+            self._tell("Warning", "Failed", f"Error: {error.reason}", name)
+            self._waiting[name] = (error.reason, str(error))
+            return None, min(wait / 2, 1.0)     # the next look says that it waits
+        self._images.pop(name, None)
+        self._tell("Normal", "Pulled", f'Successfully pulled image "{image}"' if found.pulled else
+                   f'Container image "{image}" already present on machine', name)
+        return found, 0.0
+
+    async def _environment(self, spec: Object, image: Image) -> dict[str, str]:
+        """Variables: the image's, what a kubelet adds, the container's."""
+        pod = {**self.pod, "status": {**self.pod.get("status", {}), "podIP": self.address, "hostIP": "127.0.0.1",
+                                      "podIPs": [{"ip": self.address}], "hostIPs": [{"ip": "127.0.0.1"}]}}
+        programs = Path(sys.executable).parent
+        base = {
+            "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **image.environment,
+            "HOSTNAME": self.pod["spec"].get("hostname") or self.pod["metadata"]["name"], "POD_IP": self.loopback,
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.place.api_port),
+            "KUBERNETES_SERVICE_PORT_HTTPS": str(self.place.api_port)}
+        return await variables(pod, spec, self._fetch, base, self.node.status()["allocatable"])
+
+    async def _fetch(self, kind: str, name: str) -> Object | None:
+        try:
+            found = await self.place.client.get(
+                f"/api/v1/namespaces/{self.pod['metadata']['namespace']}/{kind}/{name}")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    async def _token(self, wanted: Object) -> tuple[str, float]:
+        """"TokenRequest": a token for the pod's account, bound to the pod; replaced after four fifths of its life."""
+        described = self.pod["metadata"]
+        account = self.pod["spec"].get("serviceAccountName", "default")
+        seconds = wanted.get("expirationSeconds", 3600)
+        made = await self.place.client.create(
+            f"/api/v1/namespaces/{described['namespace']}/serviceaccounts/{account}/token", {
+                "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {
+                    "audiences": [wanted["audience"]] if wanted.get("audience") else [], "expirationSeconds": seconds,
+                    "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": described["name"],
+                                       "uid": described["uid"]}}})
+        ends = datetime.fromisoformat(made["status"]["expirationTimestamp"]).timestamp()
+        return str(made["status"]["token"]), time.time() + 0.8 * min(ends - time.time(), seconds)
+
+    # --- health ---------------------------------------------------------------------------------------------------
+
+    def _watch_health(self, spec: Object, container: Container) -> None:
+        self._forget(spec["name"])
+        self._health[spec["name"]] = Health(self, spec, container)
+
+    def _forget(self, name: str) -> None:
+        self._stopping.pop(name, None)
+        if (health := self._health.pop(name, None)) is not None:
+            health.end()
+
+    def unhealthy(self, name: str, kind: str, message: str) -> None:
+        """A probe failed."""
+        self._tell("Warning", "Unhealthy", f"{kind} probe failed: {message}", name)
+
+    def restart(self, name: str, kind: str, grace: float) -> None:
+        """A liveness or startup probe failed too often: end the container, its policy restarts it."""
+        if name not in self._stopping:
+            self._tell("Normal", "Killing", f"Container {name} failed {kind.lower()} probe, will be restarted", name)
+            self._stop(name, grace)
+            self.wake()
+
+    # --- ending ---------------------------------------------------------------------------------------------------
+
+    def grace(self) -> float:
+        """The pod's grace period in seconds."""
+        return float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _stop(self, name: str, grace: float) -> None:
+        """SIGTERM now; ``_enforce`` follows with SIGKILL."""
+        self._stopping[name] = Stop(time.monotonic(), grace)
+        if (last := self.attempts.last(name)) is not None:
+            last.signal(signal.SIGTERM)
+
+    def _enforce(self, name: str, container: Container) -> float:
+        """SIGKILL when the grace period is over; seconds until then."""
+        stop = self._stopping.get(name)
+        if stop is None:
+            return FOREVER
+        left = stop.since + stop.grace - time.monotonic()
+        if left > 0:
+            return left
+        container.signal(signal.SIGKILL)
+        return 1.0
+
+    def _end(self, grace: float) -> float | None:
+        """End every container, those that serve others last; None when none runs."""
+        running = self.attempts.running()
+        apps = {each["name"] for each in self.pod["spec"]["containers"]}
+        now = [each for each in running if each.name in apps] or running
+        for container in now:
+            if container.name not in self._stopping:
+                self._tell("Normal", "Killing", f"Stopping container {container.name}", container.name)
+                self._stop(container.name, grace)
+            self._stopping[container.name].grace = min(grace, self._stopping[container.name].grace)
+        return min((self._enforce(each.name, each) for each in now), default=None)
+
+    async def _terminate(self) -> float | None:
+        """"Termination of Pods": end the containers, say so, and let the API server forget the pod."""
+        described = self.pod["metadata"]
+        grace = float(described.get("deletionGracePeriodSeconds") or (1 if self.removed else 0))
+        for health in self._health.values():
+            health.end()
+        delay = self._end(grace)
+        if delay is not None:
+            await self._report()
+            return delay
+        for spec in self._specs():
+            self._waiting.pop(spec["name"], None)
+        await self._report()
+        if not self.removed:
+            path = f"/api/v1/namespaces/{described['namespace']}/pods/{described['name']}"
+            try:
+                await self.place.client.delete(path, {
+                    "apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0,
+                    "preconditions": {"uid": described["uid"]}})
+            except Refused as error:
+                if error.status not in (404, 409):
+                    raise
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return None
+
+    async def _finish(self) -> float:
+        """A pod that is over, but not deleted: nothing of it runs (a sidecar may), and nothing is started."""
+        delay = self._end(self.grace())
+        await self._report()
+        return LOOKED_EVERY if delay is None else delay
+
+    def _until_deadline(self) -> float:
+        """Seconds that ``activeDeadlineSeconds`` leaves."""
+        limit = self.pod["spec"].get("activeDeadlineSeconds")
+        began = (self.pod.get("status") or {}).get("startTime") or self._sent.get("startTime")
+        if limit is None or not began:
+            return FOREVER
+        return float(datetime.fromisoformat(began).timestamp() + limit - time.time())
+
+    def _overdue(self) -> bool:
+        if not self._deadline_passed and self._until_deadline() <= 0:
+            self._deadline_passed = True
+            self._tell("Normal", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+        return self._deadline_passed
+
+    async def end_now(self, grace: float) -> None:
+        """The node goes down: end every container, and say nothing."""
+        for health in self._health.values():
+            health.end()
+        await asyncio.gather(*(each.stop(grace) for each in self.attempts.running()))
+
+    # --- reporting ------------------------------------------------------------------------------------------------
+
+    def _seen(self, spec: Object) -> states.Seen:
+        name = spec["name"]
+        health = self._health.get(name)
+        return states.Seen(spec, self.attempts.last(name), self.attempts.previous(name), self._waiting.get(name),
+                           health.ready if health else False, health.started if health else False)
+
+    async def _report(self) -> None:
+        """Send the status where it changed."""
+        if self.removed:
+            return
+        inits = [self._seen(spec) for spec in self.pod["spec"].get("initContainers") or []]
+        apps = [self._seen(spec) for spec in self.pod["spec"]["containers"]]
+        before = self.pod.get("status") or {}
+        status = states.pod_status({**self.pod, "status": {**before, **self._sent}}, self.address, inits, apps,
+                                   time.time())
+        if self._deadline_passed:
+            status |= {"phase": "Failed", "reason": "DeadlineExceeded",
+                       "message": "Pod was active on the node longer than the specified deadline"}
+        elif before.get("phase") in FINISHED:
+            status["phase"] = before["phase"]       # a phase that is over does not come back
+        if status == self._sent:
+            return
+        described = self.pod["metadata"]
+        try:
+            await self.place.client.patch(
+                f"/api/v1/namespaces/{described['namespace']}/pods/{described['name']}/status",
+                {"metadata": {"uid": described["uid"]}, "status": status})
+        except Refused as error:
+            if error.status not in (404, 409):
+                raise
+            return
+        self._sent = status
+        if status["phase"] in FINISHED:
+            self.pod["status"] = {**before, **status}
+            self.wake()
+
+    def _tell(self, kind: str, reason: str, message: str, container: str = "") -> None:
+        path = ""
+        if container:
+            inits = {each["name"] for each in self.pod["spec"].get("initContainers") or []}
+            path = f"spec.{'initContainers' if container in inits else 'containers'}{{{container}}}"
+        self.place.events.tell(self.pod, kind, reason, message, path)
+
+
+def _command(spec: Object, image: Image, environment: dict[str, str]) -> list[str]:
+    """"Define a Command and Arguments for a Container": a command of its own drops the image's arguments too."""
+    given: list[Any] = spec.get("command") or list(image.entrypoint)
+    arguments = spec.get("args") or ([] if spec.get("command") else list(image.command))
+    return [expand(str(word), environment) for word in (*given, *arguments)]
+
+
+def _duration(seconds: float) -> str:
+    """As Go writes it: 10s, 1m20s."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes)}m{rest:g}s" if minutes else f"{rest:g}s"
