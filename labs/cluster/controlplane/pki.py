@@ -13,6 +13,7 @@ import fcntl
 import ipaddress
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ IDENTITIES = (
 
 
 def ensure(folder: Path) -> Path:
-    """Make all certificates and keys in ``folder``, unless they are there; all of them or none.  Returns it."""
+    """Make all certificates and keys in ``folder`` that are not there; at first all of them or none.  Returns it."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with folder.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)        # making them takes half a second
@@ -64,7 +65,26 @@ def ensure(folder: Path) -> Path:
             fresh.mkdir(mode=0o700)
             _make_all(fresh)
             fresh.rename(folder)
+        _add_missing(folder)
     return folder
+
+
+def _add_missing(folder: Path) -> None:
+    """Make what a newer version needs and the one that made the folder did not: its key appears before its
+    certificate, each whole.
+    """
+    for identity in IDENTITIES:
+        if not (folder / f"{identity.name}.crt").exists():
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix="pki.") as fresh:
+                _certificate(Path(fresh), identity, *_known_authority(folder, identity.authority))
+                for kind in ("key", "crt"):
+                    Path(fresh, f"{identity.name}.{kind}").replace(folder / f"{identity.name}.{kind}")
+
+
+def _known_authority(folder: Path, name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = serialization.load_pem_private_key((folder / f"{name}.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return x509.load_pem_x509_certificate((folder / f"{name}.crt").read_bytes()), key
 
 
 def _make_all(folder: Path) -> None:

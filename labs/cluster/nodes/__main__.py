@@ -21,6 +21,7 @@ from labs.cluster.controlplane.access import write_kubeconfig
 from labs.cluster.nodes import access, node
 from labs.cluster.nodes.api import Client
 from labs.cluster.nodes.backoff import Backoff
+from labs.cluster.nodes.containers import end_strays
 from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.images import HostImages
 from labs.cluster.nodes.pods import Pods
@@ -66,6 +67,7 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     """Everything at once, until SIGTERM or until a part of it fails."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS))
+    end_strays(given.home, folder / "pods")
     certificates = pki.ensure(given.home / "kubernetes" / "pki")
     write_kubeconfig(given.home / "kubernetes" / "nodes.kubeconfig", given.server, certificates, access.IDENTITY)
     administrator = Client(given.server, certificates, "admin")
@@ -85,6 +87,7 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     for task in tasks:
         task.cancel()
     await pods.end()
+    end_strays(given.home, None)
     await asyncio.wait(tasks)
     await client.close()
     for task in done:

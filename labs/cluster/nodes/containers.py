@@ -23,8 +23,11 @@ from typing import Any
 
 from labs.cluster.nodes import shim
 from labs.jail import Spec
+from labs.services import launch
 
 ROOT = Path(__file__).resolve().parents[3]
+SERVICE = "containers"
+"""The mark by which `lab down` finds shims; not that of the nodes, which a new start of theirs sweeps up."""
 KEPT = 2
 """Attempts of a container that stay on disk: the one that runs, and the one `kubectl logs -p` shows."""
 LOST = "the process beside the container was killed"
@@ -88,7 +91,7 @@ class Container:
                 subprocess.Popen, [sys.executable, "-I", "-S", "-c", code, str(self.folder)], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=errors, start_new_session=True, cwd="/",
                 env={"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
-                     "LABS_SERVICE_OF": str(home), "LABS_SERVICE": "containers"})
+                     "LABS_SERVICE_OF": str(home), "LABS_SERVICE": SERVICE})
         assert self._child.stdout is not None
         await asyncio.to_thread(self._child.stdout.read)      # ends when it runs, or is over
         self._child.stdout.close()
@@ -184,6 +187,16 @@ class Container:
         end = asyncio.get_running_loop().time() + seconds
         while self.running and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.02)
+
+
+def end_strays(home: Path, pods: Path | None) -> None:
+    """End every shim, and its container with it, that no folder below ``pods`` tells of (None: every shim).
+
+    Such a one was being started when whoever played the nodes was ended.
+    """
+    known = {said["shim"] for path in (pods.glob("*/containers/*/*/running.json") if pods else ())
+             if (said := _read(path)) is not None}
+    launch.kill([pid for pid in launch.find(str(home), SERVICE) if pid not in known])
 
 
 class Attempts:

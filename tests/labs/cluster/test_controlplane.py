@@ -111,6 +111,18 @@ def test_certificates_are_made_once_and_all_or_none(tmp_path: Path) -> None:
     assert not (tmp_path / "pki.new").exists()
 
 
+def test_an_older_folder_gets_the_certificates_it_lacks(tmp_path: Path) -> None:
+    folder = pki.ensure(tmp_path / "pki")
+    kept = (folder / "admin.crt").read_bytes()
+    (folder / "nodes.crt").unlink()         # a kill between the two leaves the key
+    pki.ensure(folder)
+    found = certificate(folder / "nodes.crt")
+    found.verify_directly_issued_by(certificate(folder / "ca.crt"))
+    assert load_pem_private_key((folder / "nodes.key").read_bytes(), None).public_key() == found.public_key()
+    assert (folder / "admin.crt").read_bytes() == kept
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("pki.")] == ["pki.lock"]
+
+
 # --- the running control plane --------------------------------------------------------------------------------
 
 

@@ -431,8 +431,11 @@ def test_containers_outlive_a_kill_of_the_nodes_and_are_found_again(cluster: Clu
     assert before
     pid = next(row.pid for row in control.status() if row.name == "nodes")
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    control.up(["kubernetes"])
+    marks = {"LABS_SERVICE_OF": str(cluster.home), "LABS_SERVICE": "containers"}
+    with subprocess.Popen(["sleep", "600"], env=marks | {"PATH": os.environ["PATH"]}) as stray:
+        os.kill(pid, signal.SIGKILL)
+        control.up(["kubernetes"])
+        assert stray.wait(10) == -signal.SIGKILL, "what was being started, and is in no folder, is ended"
     assert next(row.pid for row in control.status() if row.name == "nodes") != pid
     ended = main_state(cluster.phase("ends", "Failed"))["terminated"]
     assert ended["exitCode"] == 7, "the end is known although nobody saw it"
@@ -443,6 +446,19 @@ def test_containers_outlive_a_kill_of_the_nodes_and_are_found_again(cluster: Clu
     until(lambda: len(cluster.logs("adopted").splitlines()) > said, "it goes on writing")
     cluster.kubectl("delete", "pod", "adopted", "--timeout=15s")
     assert not processes("mark-adopted")
+
+
+@pytest.mark.long
+def test_reset_ends_the_pods_and_the_nodes_come_back_empty(cluster: Cluster) -> None:
+    from labs.cluster.controlplane.reset import reset
+
+    cluster.apply(pod("reset", python("import time; time.sleep(600)  # mark-reset")))
+    cluster.phase("reset", "Running")
+    assert "  removed pods default/reset" in reset()
+    assert not processes("mark-reset")
+    until(lambda: not list((cluster.home / "kubernetes/nodes/pods").iterdir()), "no folder is left")
+    cluster.apply(pod("again", ["true"], {"restartPolicy": "Never"}))
+    cluster.phase("again", "Succeeded")
 
 
 def test_nothing_is_left_when_the_cluster_stops(cluster: Cluster) -> None:

@@ -1,0 +1,121 @@
+"""The nodes' rules that need no cluster: expansion, quantities, back-off, phases, files of volumes, log lines."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labs.cluster.nodes import environment, states, volumes
+from labs.cluster.nodes.backoff import Backoff
+from labs.cluster.nodes.containers import Container, Exit
+from labs.cluster.nodes.images import HostImages, ImageError
+from labs.cluster.nodes.logs import Wanted, read
+
+
+@pytest.mark.parametrize(("text", "expanded"), [
+    ("$(A)", "1"), ("x$(A)y$(B)", "x1y2"), ("$(C)", "$(C)"), ("$$(A)", "$(A)"), ("$$$$", "$$"), ("$A $", "$A $"),
+    ("$(A", "$(A"),
+])
+def test_references_are_expanded(text: str, expanded: str) -> None:
+    assert environment.expand(text, {"A": "1", "B": "2"}) == expanded
+
+
+@pytest.mark.parametrize(("text", "number"), [
+    ("1", 1), ("250m", 0.25), ("64Mi", 64 * 2**20), ("1k", 1000), ("1.5Gi", 1.5 * 2**30), ("1e3", 1000),
+])
+def test_quantities(text: str, number: float) -> None:
+    assert environment.quantity(text) == number
+
+
+def test_waits_double_up_to_the_most_and_start_afresh_after_a_long_run() -> None:
+    backoff, waits = Backoff(), [0.0]
+    for _ in range(7):
+        waits.append(backoff.after(waits[-1]))
+    assert waits == [0, 10, 20, 40, 80, 160, 300, 300]
+    assert backoff.after(300, ran=600) == 10
+    assert backoff.after(300, ran=599) == 300
+
+
+def seen(tmp_path: Path, status: int | None, running: bool = False) -> states.Seen:
+    """A container that ended with a status, runs, or has never run (None)."""
+    last = None
+    if status is not None or running:
+        folder = tmp_path / "uid" / "containers" / "main" / "0"
+        folder.mkdir(parents=True, exist_ok=True)
+        last = Container(folder)
+        last.exit = None if running else Exit(status or 0, "Error" if status else "Completed", 1.0)
+        last._watching = 0 if running else -1
+    return states.Seen({"name": "main", "image": "host"}, last, None, None, ready=running, started=running)
+
+
+NEVER, RUNS = None, "runs"
+
+
+@pytest.mark.parametrize(("policy", "inits", "apps", "phase"), [
+    ("Always", [], [NEVER], "Pending"),
+    ("Always", [], [RUNS, NEVER], "Pending"),
+    ("Always", [], [RUNS, RUNS], "Running"),
+    ("Always", [], [0], "Running"),
+    ("OnFailure", [], [0, 1], "Running"),
+    ("OnFailure", [], [0, 0], "Succeeded"),
+    ("Never", [], [0, RUNS], "Running"),
+    ("Never", [], [0, 1], "Failed"),
+    ("Never", [1], [NEVER], "Failed"),
+    ("Always", [1], [NEVER], "Pending"),
+    ("Always", [RUNS], [NEVER], "Pending"),
+    ("Never", [0], [0], "Succeeded"),
+])
+def test_phases(tmp_path: Path, policy: str, inits: list[Any], apps: list[Any], phase: str) -> None:
+    def made(all_of: list[Any]) -> list[states.Seen]:
+        return [seen(tmp_path, None if each in (NEVER, RUNS) else each, each == RUNS) for each in all_of]
+
+    assert states.phase(policy, made(inits), made(apps)) == phase
+
+
+def test_files_of_a_volume_change_all_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    volumes.write(folder, {"a": (b"1", 0o644), "deep/b": (b"1", 0o644)})
+    first = (folder / "..data").readlink()
+    volumes.write(folder, {"a": (b"1", 0o644), "deep/b": (b"1", 0o644)})
+    assert (folder / "..data").readlink() == first, "nothing changed"
+    volumes.write(folder, {"a": (b"2", 0o600), "c": (b"3", 0o644)})
+    assert sorted(each.name for each in folder.iterdir() if not each.name.startswith("..")) == ["a", "c"]
+    assert (folder / "a").read_bytes() == b"2"
+    assert len([each for each in folder.iterdir() if each.name.startswith("..20")]) == 1, "the old one is gone"
+
+
+@pytest.mark.parametrize("name", ["../out", "deep/../../out"])
+def test_no_file_leaves_its_volume(tmp_path: Path, name: str) -> None:
+    with pytest.raises(environment.ConfigError, match="leaves its volume"):
+        volumes.write(tmp_path / "v", {name: (b"x", 0o644)})
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_of_the_host() -> None:
+    for name, command in (("host", ()), ("host:1", ()), ("host/sh:1", ("sh",)), ("host/sh@sha256:00", ("sh",))):
+        assert asyncio.run(HostImages().get(name, "Always", {})).command == command
+    for name in ("hostile", "shop:1", "registry:5000/host", "docker.io/host/sh"):
+        with pytest.raises(ImageError, match="no image store"):
+            asyncio.run(HostImages().get(name, "Always", {}))
+
+
+@pytest.mark.parametrize(("query", "text"), [
+    ({}, b"one\ntwo\nlong\n"), ({"tailLines": "1"}, b"long\n"), ({"tailLines": "0"}, b""),
+    ({"limitBytes": "5"}, b"one\nt"),
+    ({"sinceTime": "2026-01-01T00:00:02Z"}, b"two\nlong\n"),
+    ({"timestamps": "true", "tailLines": "1"}, b"2026-01-01T00:00:03.000000000Z long\n"),
+])
+def test_lines_that_are_asked_for(tmp_path: Path, query: dict[str, str], text: bytes) -> None:
+    folder = tmp_path / "uid" / "containers" / "main" / "0"
+    folder.mkdir(parents=True)
+    (folder / "log.1").write_bytes(b"2026-01-01T00:00:01.000000000Z stdout F one\n")
+    (folder / "log").write_bytes(b"2026-01-01T00:00:02.000000000Z stderr F two\n"
+                                 b"2026-01-01T00:00:03.000000000Z stdout F long\n")
+
+    async def answered() -> bytes:
+        return b"".join([part async for part in read(Container(folder), Wanted.of(query))])
+
+    assert asyncio.run(answered()) == text
