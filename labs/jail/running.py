@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import glob
@@ -125,6 +124,9 @@ class Running:
 
     async def ended(self) -> Result:
         """As ``wait``, in an event loop."""
+        # 5 MB that most callers, and the process beside every container, do without
+        import asyncio
+
         loop = asyncio.get_running_loop()
         while (result := self.poll()) is None:
             news = asyncio.Event()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labs.cluster.nodes import environment, states, volumes
+from labs import jail
+from labs.cluster.nodes import environment, shim, states, volumes
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import Container, Exit
 from labs.cluster.nodes.images import HostImages, ImageError
@@ -119,3 +126,42 @@ def test_lines_that_are_asked_for(tmp_path: Path, query: dict[str, str], text: b
         return b"".join([part async for part in read(Container(folder), Wanted.of(query))])
 
     assert asyncio.run(answered()) == text
+
+
+def test_a_long_log_is_begun_anew_and_a_long_line_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shim, "LOG_BYTES", 100_000)
+    source, sink = os.pipe()
+    with shim.Log(str(tmp_path / "log")) as log:
+        for text in (b"first\n", b"x" * 40_000, b"\n", *[b"y" * 10_000 + b"\n"] * 10):
+            os.write(sink, text)
+            assert log.copy(source, "stdout")
+        os.close(sink)
+        assert not log.copy(source, "stdout")
+    os.close(source)
+    before = [line.split(b" ", 3) for line in (tmp_path / "log.1").read_bytes().splitlines()]
+    assert [(tag, len(text)) for _, _, tag, text in before[:4]] == [
+        (b"F", 5), (b"P", 16384), (b"P", 16384), (b"F", 7232)]
+    assert 0 < (tmp_path / "log").stat().st_size < 100_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the jail needs Linux")
+def test_a_container_that_nobody_attends_to_ends_by_itself(tmp_path: Path) -> None:
+    spec = jail.Spec(readable=jail.runtime(), environment={"PATH": os.defpath}, cpu_seconds=None, wall_seconds=None)
+    plain = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
+    (tmp_path / "order.json").write_text(json.dumps({
+        "spec": {**plain, "requires": sorted(spec.requires)}, "command": ["sleep", "600"],
+        "log": str(tmp_path / "log"), "lock": str(tmp_path / "lock")}))
+    code = "import sys; from labs.cluster.nodes import shim; shim.ORPHANED_AFTER, shim.LOOKED_EVERY = 0.5, 0.1; " \
+           "shim.main(sys.argv[1])"
+    with (tmp_path / "lock").open("a") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.read()       # it runs
+        began = time.monotonic()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+    process.wait(10)
+    process.stdout.close()
+    assert time.monotonic() - began < 10
+    assert json.loads((tmp_path / "exit.json").read_text())["status"] == 137
