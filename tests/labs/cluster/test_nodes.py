@@ -442,10 +442,12 @@ http.server.HTTPServer((os.environ["POD_IP"], 18080), Handler).serve_forever()
 
 def test_containers_outlive_a_kill_of_the_nodes_and_are_found_again(cluster: Cluster) -> None:
     code = "import time\nfor n in range(10**6): print(n); time.sleep(0.2)  # mark-adopted"
-    cluster.apply(pod("adopted", python(code)),
-                  pod("ends", ["sh", "-c", "sleep 2; exit 7"], {"restartPolicy": "Never"}))
+    ends = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('up'); " \
+           "time.sleep(600)  # mark-ends"
+    cluster.apply(pod("adopted", python(code)), pod("ends", python(ends), {"restartPolicy": "Never"}))
     for name in ("adopted", "ends"):
         cluster.phase(name, "Running")
+    until(lambda: cluster.logs("ends") == "up\n", "it is up")
     before = processes("mark-adopted")
     assert before
     pid = next(row.pid for row in control.status() if row.name == "nodes")
@@ -453,6 +455,8 @@ def test_containers_outlive_a_kill_of_the_nodes_and_are_found_again(cluster: Clu
     marks = {"LABS_SERVICE_OF": str(cluster.home), "LABS_SERVICE": "containers"}
     with subprocess.Popen(["sleep", "600"], env=marks | {"PATH": os.environ["PATH"]}) as stray:
         os.kill(pid, signal.SIGKILL)
+        for each in processes("mark-ends"):
+            os.kill(each, signal.SIGTERM)
         control.up(["kubernetes"])
         assert stray.wait(10) == -signal.SIGKILL, "what was being started, and is in no folder, is ended"
     assert next(row.pid for row in control.status() if row.name == "nodes") != pid
