@@ -136,10 +136,13 @@ def test_kubectl_meets_the_pinned_version(kubectl: Kubectl) -> None:
 def test_a_deployment_becomes_pods_that_wait_for_a_node(kubectl: Kubectl) -> None:
     kubectl("create", "namespace", "first")
     kubectl("apply", "-n", "first", "-f", "-", stdin=DEPLOYMENT)
-    reason = until(lambda: kubectl(
-        "get", "pods", "-n", "first", "-o",
-        "jsonpath={.items[*].status.conditions[?(@.type=='PodScheduled')].message}").stdout, "the scheduler's word")
-    assert str(reason).count("no nodes available to schedule pods") == 2
+
+    def waiting() -> int:
+        said = kubectl("get", "pods", "-n", "first", "-o",
+                       "jsonpath={.items[*].status.conditions[?(@.type=='PodScheduled')].message}").stdout
+        return said.count("no nodes available to schedule pods")
+
+    until(lambda: waiting() == 2, "the scheduler's word on both pods")
     kubectl("delete", "namespace", "first", "--timeout=30s")
 
 

@@ -155,10 +155,9 @@ class Eks:
         if version not in eks_facts.VERSIONS:
             raise _invalid(f"unsupported Kubernetes version {version}")
         config = await _network(params.get("resourcesVpcConfig") or {}, neighbours)
-        group = await _cluster_group(name, str(config["vpcId"]), neighbours)
-        cluster = Cluster(
-            _cluster_record(name, version, params, {**config, "clusterSecurityGroupId": group}, neighbours)
-        )
+        if config["vpcId"]:
+            config["clusterSecurityGroupId"] = await _cluster_group(name, str(config["vpcId"]), neighbours)
+        cluster = Cluster(_cluster_record(name, version, params, config, neighbours))
         clusters[name] = cluster
         return {"cluster": {**cluster.record, "status": "CREATING"}}
 
@@ -894,9 +893,20 @@ async def _principal(arn: str, neighbours: Neighbours) -> None:
         raise _invalid("The specified principalArn is invalid: invalid principal.") from error
 
 
+# What stands for a subnet or a group in an example (``subnet-1``) is no id of EC2's and is not looked for there: the
+# call is for somebody who asks whether it is allowed, and has no network.
+_EC2_ID = re.compile(r"(subnet|sg)-([0-9a-f]{8}|[0-9a-f]{17})")
+
+
+def _real(identifiers: list[str]) -> bool:
+    return all(_EC2_ID.fullmatch(str(identifier)) for identifier in identifiers)
+
+
 async def _subnets(identifiers: list[str], neighbours: Neighbours, what: str) -> list[dict[str, Any]]:
     if not identifiers:
         raise _invalid("subnets can not be empty")
+    if not _real(identifiers):
+        return []
     try:
         answer = await neighbours.ask("ec2", "DescribeSubnets", SubnetIds=identifiers)
     except AwsError as error:
@@ -912,13 +922,14 @@ async def _network(given: Mapping[str, Any], neighbours: Neighbours) -> dict[str
     """``resourcesVpcConfig`` of a new cluster: "You must specify at least two subnets" in different zones."""
     identifiers = list(given.get("subnetIds") or [])
     subnets = await _subnets(identifiers, neighbours, "cluster")
-    if len({subnet["AvailabilityZone"] for subnet in subnets}) < 2:
+    looked_at = _real(identifiers)
+    if looked_at and len({subnet["AvailabilityZone"] for subnet in subnets}) < 2:
         raise _invalid("Subnets specified must be in at least two different AZs")
     vpcs = {subnet["VpcId"] for subnet in subnets}
-    if len(vpcs) != 1:
+    if len(vpcs) > 1:
         raise _invalid("Subnets are not all in the same VPC")
     groups = list(given.get("securityGroupIds") or [])
-    if groups:
+    if groups and _real(groups):
         try:
             await neighbours.ask("ec2", "DescribeSecurityGroups", GroupIds=groups)
         except AwsError as error:
@@ -932,7 +943,7 @@ async def _network(given: Mapping[str, Any], neighbours: Neighbours) -> dict[str
     return {
         "subnetIds": identifiers,
         "securityGroupIds": groups,
-        "vpcId": vpcs.pop(),
+        "vpcId": vpcs.pop() if vpcs else "",
         "endpointPublicAccess": public is not False,
         "endpointPrivateAccess": private,
         "publicAccessCidrs": list(given.get("publicAccessCidrs") or ["0.0.0.0/0"]),

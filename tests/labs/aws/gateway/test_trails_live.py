@@ -412,7 +412,9 @@ def _forge(s3: Any, bucket: str, key: str) -> str:
 def _rename(s3: Any, bucket: str, key: str) -> str:
     got = s3.get_object(Bucket=bucket, Key=key)
     content = gzip.decompress(got["Body"].read())
-    later = re.sub(r"T(\d{6})Z\.json", lambda found: f"T{int(found[1]) + 1:06d}Z.json", key)
+    (told,) = re.findall(r"\d{8}T\d{6}Z(?=\.json)", key)
+    moment = datetime.datetime.strptime(told, "%Y%m%dT%H%M%SZ") + datetime.timedelta(seconds=1)
+    later = key.replace(f"{told}.json", f"{moment:%Y%m%dT%H%M%SZ}.json")
     s3.put_object(Bucket=bucket, Key=later, Body=gzip.compress(content), Metadata=got["Metadata"])
     return "has been moved from its original location"
 
