@@ -203,9 +203,13 @@ class Jobs:
                 raise TemporaryError(what)
         raise TemporaryError(f"The Job {name} did not end in {self.seconds:.0f} s: {self._last_seen(name)}")
 
+    def _pods(self, name: str) -> list[Any]:
+        """Every pod that the Job has had."""
+        chosen = f"batch.kubernetes.io/job-name={name}"
+        return list(self.core.list_namespaced_pod(self.namespace, label_selector=chosen).items)
+
     def _last_seen(self, name: str) -> str:
-        pods = self.core.list_namespaced_pod(self.namespace, label_selector=f"batch.kubernetes.io/job-name={name}")
-        for pod in pods.items:
+        for pod in self._pods(name):
             for status in pod.status.container_statuses or []:
                 if status.state.waiting:
                     return f"its pod waits: {status.state.waiting.reason}: {status.state.waiting.message}"
@@ -216,9 +220,8 @@ class Jobs:
         return "it has no pod"
 
     def _pod_log(self, name: str) -> str:
-        pods = self.core.list_namespaced_pod(self.namespace, label_selector=f"batch.kubernetes.io/job-name={name}")
-        done = sorted(pods.items, key=lambda pod: (pod.status.phase == "Succeeded", pod.metadata.creation_timestamp))
-        return str(self.core.read_namespaced_pod_log(done[-1].metadata.name, self.namespace)) if done else ""
+        ended = sorted(self._pods(name), key=_worth_reading)
+        return str(self.core.read_namespaced_pod_log(ended[-1].metadata.name, self.namespace)) if ended else ""
 
     def _log(self, name: str) -> dict[str, Any]:
         log = self._pod_log(name)
@@ -305,6 +308,11 @@ def jobs_of(image: str, namespace: str) -> Callable[[Any], Jobs]:
         raise PermanentError(f"No Kubernetes cluster is configured: {error}", "Set KUBECONFIG.") from error
     api = client.ApiClient()
     return lambda grader: Jobs(grader, image, namespace, client.BatchV1Api(api), client.CoreV1Api(api))
+
+
+def _worth_reading(pod: Any) -> tuple[bool, Any]:
+    """Sorts the pods of a Job: the one that succeeded is last, else the newest."""
+    return pod.status.phase == "Succeeded", pod.metadata.creation_timestamp
 
 
 def _condition(job: Any, kind: str) -> Any:

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from botocore import loaders
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.model import OperationModel, ServiceModel
 
@@ -46,9 +47,9 @@ def share() -> None:
     Each would otherwise read what it needs anew, and the engines make sessions freely: moto reads EC2's model four
     times to know which regions there are.
     """
-    import botocore.session
-
-    botocore.session.create_loader = lambda *_: loader()
+    loaders.create_loader = lambda *_: loader()  # botocore.session imports this name; importing it here takes 60 ms
+    if session := sys.modules.get("botocore.session"):
+        session.create_loader = loaders.create_loader  # type: ignore[attr-defined]
 
 
 @cache

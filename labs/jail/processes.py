@@ -19,11 +19,11 @@ def parents() -> dict[int, int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                found[int(name)] = int(_stat(int(name))[1])
+                found[int(name)] = int(stat(int(name))[1])
     return found
 
 
-def _stat(pid: int) -> list[str]:
+def stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the state on (proc(5) counts that one as 3)."""
     with open(f"/proc/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].decode().split()
@@ -63,7 +63,7 @@ def usage(pids: list[int]) -> tuple[int, float, int]:
     resident, ticks, tasks = 0, 0, 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
-            fields = _stat(pid)
+            fields = stat(pid)
             ticks += sum(map(int, fields[11:15]))       # utime, stime, cutime, cstime
             if fields[0] != "Z":
                 tasks += int(fields[17])                # num_threads
@@ -78,7 +78,7 @@ def tasks_of(uid: int) -> int:
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 if os.stat(f"/proc/{name}").st_uid == uid:
-                    total += int(_stat(int(name))[17])
+                    total += int(stat(int(name))[17])
     return total
 
 
@@ -117,6 +117,6 @@ def end(leader: int, deadline_seconds: float = END_SECONDS) -> int:
 def ended(pid: int) -> bool:
     """Is it a zombie, or gone?"""
     try:
-        return _stat(pid)[0] in "ZX"
+        return stat(pid)[0] in "ZX"
     except (OSError, IndexError):
         return True

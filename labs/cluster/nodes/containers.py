@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.cluster.nodes import shim
-from labs.jail import Spec
+from labs.jail import Spec, processes
 from labs.services import launch
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -108,7 +108,8 @@ class Container:
 
     def _alive(self) -> bool:
         try:
-            return bool(self._shim) and shim.started(self._shim) == self._shim_started and not _zombie(self._shim)
+            fields = processes.stat(self._shim) if self._shim else []
+            return bool(fields) and int(fields[19]) == self._shim_started and fields[0] not in "ZX"
         except (OSError, IndexError):
             return False
 
@@ -245,8 +246,3 @@ def _read(path: Path) -> dict[str, Any] | None:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _zombie(pid: int) -> bool:
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")

@@ -23,7 +23,7 @@ import sys
 import time
 
 from labs.errors import LabError
-from labs.jail import Mount, Result, Running, Spec, start
+from labs.jail import Mount, Result, Running, Spec, processes, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,8 +152,7 @@ class Log:
 
 def started(pid: int) -> int:
     """When a process started, in clock ticks since boot: with its pid, a name that is never used again."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[19])
+    return int(processes.stat(pid)[19])
 
 
 def read(folder: str, name: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
@@ -11,7 +12,6 @@ import ssl
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from labs.cluster.controlplane import pki
 from labs.services import control, launch
 from labs.services import state as places
 from labs.toolbox import programs
+from tests.labs.cluster import waiting
 
 WITHIN = 60.0
 """Seconds anything here may take."""
+until = functools.partial(waiting.until, within=WITHIN)
 COMPONENTS = ("etcd", "kubernetes", "kube-controller-manager", "kube-scheduler", "nodes")
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
@@ -36,16 +38,6 @@ DEPLOYMENT = json.dumps({
     "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "shop"}},
              "template": {"metadata": {"labels": {"app": "shop"}},
                           "spec": {"containers": [{"name": "shop", "image": "shop:1"}]}}}})
-
-
-def until(happened: Callable[[], object], what: str) -> object:
-    end = time.monotonic() + WITHIN
-    while True:
-        found = happened()
-        if found:
-            return found
-        assert time.monotonic() < end, f"not in {WITHIN:.0f} s: {what}"
-        time.sleep(0.1)
 
 
 def rows() -> dict[str, control.Status]:

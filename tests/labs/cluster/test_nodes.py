@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
@@ -18,24 +19,16 @@ from labs.cluster.controlplane.services import connect
 from labs.jail import rungs
 from labs.services import control, launch
 from labs.services import state as places
+from tests.labs.cluster import waiting
 
 NODES = 3
 BACKOFF = "0.5,2"
 WITHIN = 20.0
 """Seconds anything here may take."""
+until = functools.partial(waiting.until, within=WITHIN)
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 Pod = dict[str, Any]
-
-
-def until(happened: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + WITHIN
-    while True:
-        found = happened()
-        if found:
-            return found
-        assert time.monotonic() < end, f"not in {WITHIN:.0f} s: {what}"
-        time.sleep(0.1)
 
 
 def pod(name: str, command: list[str] | None = None, spec: Pod | None = None, **container: Any) -> Pod:

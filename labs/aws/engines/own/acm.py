@@ -12,7 +12,6 @@ Pages: "AWS Certificate Manager API Reference"; "Prerequisites for importing cer
 from __future__ import annotations
 
 import base64
-import copy
 import datetime
 import functools
 import hashlib
@@ -26,7 +25,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from labs.aws.engines.own import Neighbours
-from labs.aws.gateway.calls import AwsError, ServiceCall
+from labs.aws.engines.own.operations import Operations
+from labs.aws.gateway.calls import AwsError
 
 VALIDITY = datetime.timedelta(days=198)
 _DOMAIN = re.compile(r"(\*\.)?(((?!-)[A-Za-z0-9-]{0,62}[A-Za-z0-9])\.)+((?!-)[A-Za-z0-9-]{1,62}[A-Za-z0-9])")
@@ -41,7 +41,7 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-class Acm:
+class Acm(Operations):
     """The service: certificates by account and region, in the order of their creation."""
 
     def __init__(self) -> None:
@@ -52,19 +52,6 @@ class Acm:
         """Forget every certificate."""
         self._certificates.clear()
         self._tokens.clear()
-
-    async def handle(self, call: ServiceCall, neighbours: Neighbours) -> dict[str, Any]:
-        """Answer one call.
-
-        :raises AwsError: as ACM does; UnknownOperationException for what is left out
-        """
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", call.operation).lower()
-        operation = getattr(self, f"_do_{name}", None)
-        if operation is None:
-            raise AwsError(
-                "UnknownOperationException", f"The operation {call.operation} of acm is not available in this lab.", 400
-            )
-        return copy.deepcopy(await operation(dict(call.params), neighbours))
 
     def _mine(self, neighbours: Neighbours) -> dict[str, dict[str, Any]]:
         return self._certificates.setdefault((neighbours.account, neighbours.region), {})

@@ -12,7 +12,6 @@ Pages: "Amazon EKS API Reference" (each operation), "Grant IAM users access to K
 from __future__ import annotations
 
 import base64
-import copy
 import datetime
 import functools
 import re
@@ -22,11 +21,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from labs.aws.engines.own import Neighbours, eks_facts
-from labs.aws.gateway.calls import AwsError, ServiceCall
+from labs.aws.engines.own.operations import Operations, page
+from labs.aws.gateway.calls import AwsError
 
 _NAME = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
 _POLICY = re.compile(r"arn:aws[a-z-]*:eks::aws:cluster-access-policy/(\w+)")
-_LISTS = 100  # items of a page when the caller does not say
+_PAGES = ("maxResults", "nextToken", 100, "InvalidParameterException", "The nextToken that was provided is not valid.")
 
 
 def _invalid(text: str) -> AwsError:
@@ -47,20 +47,6 @@ def _in_use(text: str) -> AwsError:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
-
-
-def _page(items: list[Any], params: Mapping[str, Any], member: str) -> dict[str, Any]:
-    """One page of a list; the token is the position of the next."""
-    token = params.get("nextToken")
-    try:
-        start = int(base64.urlsafe_b64decode(str(token)).decode()) if token else 0
-    except ValueError as error:
-        raise _invalid("The nextToken that was provided is not valid.") from error
-    stop = start + int(params.get("maxResults") or _LISTS)
-    answer: dict[str, Any] = {member: items[start:stop]}
-    if stop < len(items):
-        answer["nextToken"] = base64.urlsafe_b64encode(str(stop).encode()).decode()
-    return answer
 
 
 class Cluster:
@@ -109,7 +95,7 @@ class Cluster:
         return {"update": {**update, "status": "InProgress"}}
 
 
-class Eks:
+class Eks(Operations):
     """The service: clusters by account and region."""
 
     def __init__(self) -> None:
@@ -119,19 +105,9 @@ class Eks:
         """Forget every cluster."""
         self._clusters.clear()
 
-    async def handle(self, call: ServiceCall, neighbours: Neighbours) -> dict[str, Any]:
-        """Answer one call.
-
-        :raises AwsError: as EKS does; UnknownOperationException for what is left out
-        """
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", call.operation).lower()
-        operation = getattr(self, f"_do_{name}", None)
-        if operation is None:
-            raise AwsError(
-                "UnknownOperationException", f"The operation {call.operation} of eks is not available in this lab.", 400
-            )
-        clusters = self._clusters.setdefault((neighbours.account, neighbours.region), {})
-        return copy.deepcopy(await operation(clusters, dict(call.params), neighbours))
+    def place(self, neighbours: Neighbours) -> tuple[dict[str, Cluster]]:
+        """The clusters of this account and region."""
+        return (self._clusters.setdefault((neighbours.account, neighbours.region), {}),)
 
     # -- clusters ------------------------------------------------------------------------------------------------------
 
@@ -169,7 +145,7 @@ class Eks:
     async def _do_list_clusters(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
     ) -> dict[str, Any]:
-        return _page(sorted(clusters), params, "clusters")
+        return page(sorted(clusters), params, "clusters", *_PAGES)
 
     async def _do_delete_cluster(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -270,7 +246,7 @@ class Eks:
                     "kubernetesPatchVersion": f"{version}.3",
                 }
             )
-        return _page(entries, params, "clusterVersions")
+        return page(entries, params, "clusterVersions", *_PAGES)
 
     # -- insights ------------------------------------------------------------------------------------------------------
 
@@ -285,7 +261,7 @@ class Eks:
             and insight["kubernetesVersion"] in (wanted.get("kubernetesVersions") or [insight["kubernetesVersion"]])
             and insight["insightStatus"]["status"] in (wanted.get("statuses") or [insight["insightStatus"]["status"]])
         ]
-        return _page(found, params, "insights")
+        return page(found, params, "insights", *_PAGES)
 
     async def _do_describe_insight(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -303,7 +279,7 @@ class Eks:
         cluster = self._cluster(clusters, params.get("name"))
         place = (str(params.get("nodegroupName") or ""), str(params.get("addonName") or ""))
         found = [identifier for identifier, (_, group, addon) in cluster.updates.items() if (group, addon) == place]
-        return _page(found[::-1], params, "updateIds")
+        return page(found[::-1], params, "updateIds", *_PAGES)
 
     async def _do_describe_update(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -351,7 +327,7 @@ class Eks:
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
     ) -> dict[str, Any]:
         cluster = self._cluster(clusters, params.get("clusterName"))
-        return _page(sorted(cluster.nodegroups), params, "nodegroups")
+        return page(sorted(cluster.nodegroups), params, "nodegroups", *_PAGES)
 
     async def _do_update_nodegroup_config(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -448,7 +424,7 @@ class Eks:
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
     ) -> dict[str, Any]:
         cluster = self._cluster(clusters, params.get("clusterName"))
-        return _page(sorted(cluster.profiles), params, "fargateProfileNames")
+        return page(sorted(cluster.profiles), params, "fargateProfileNames", *_PAGES)
 
     async def _do_delete_fargate_profile(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -501,7 +477,7 @@ class Eks:
                     ],
                 }
             )
-        return _page(entries, params, "addons")
+        return page(entries, params, "addons", *_PAGES)
 
     async def _do_create_addon(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -539,7 +515,7 @@ class Eks:
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
     ) -> dict[str, Any]:
         cluster = self._cluster(clusters, params.get("clusterName"))
-        return _page(sorted(cluster.addons), params, "addons")
+        return page(sorted(cluster.addons), params, "addons", *_PAGES)
 
     async def _do_update_addon(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -625,7 +601,7 @@ class Eks:
         cluster = self._cluster(clusters, params.get("clusterName"))
         policy = params.get("associatedPolicyArn")
         found = [p for p in cluster.entries if policy is None or policy in cluster.policies.get(p, {})]
-        return _page(found, params, "accessEntries")
+        return page(found, params, "accessEntries", *_PAGES)
 
     async def _do_update_access_entry(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -654,7 +630,7 @@ class Eks:
             {"name": name, "arn": f"arn:aws:eks::aws:cluster-access-policy/{name}"}
             for name in eks_facts.ACCESS_POLICIES
         ]
-        return _page(entries, params, "accessPolicies")
+        return page(entries, params, "accessPolicies", *_PAGES)
 
     async def _do_associate_access_policy(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -687,8 +663,8 @@ class Eks:
         cluster = self._cluster(clusters, params.get("clusterName"))
         entry = self._entry(cluster, params.get("principalArn"))
         found = list(cluster.policies.get(entry["principalArn"], {}).values())
-        page = _page(found, params, "associatedAccessPolicies")
-        return {"clusterName": cluster.name, "principalArn": entry["principalArn"], **page}
+        listed = page(found, params, "associatedAccessPolicies", *_PAGES)
+        return {"clusterName": cluster.name, "principalArn": entry["principalArn"], **listed}
 
     async def _do_disassociate_access_policy(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -755,7 +731,7 @@ class Eks:
             if params.get("namespace") in (None, record["namespace"])
             and params.get("serviceAccount") in (None, record["serviceAccount"])
         ]
-        return _page(found, params, "associations")
+        return page(found, params, "associations", *_PAGES)
 
     async def _do_update_pod_identity_association(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours
@@ -811,7 +787,7 @@ class Eks:
     ) -> dict[str, Any]:
         cluster = self._cluster(clusters, params.get("clusterName"))
         found = [{"type": "oidc", "name": name} for name in cluster.providers]
-        return _page(found, params, "identityProviderConfigs")
+        return page(found, params, "identityProviderConfigs", *_PAGES)
 
     async def _do_disassociate_identity_provider_config(
         self, clusters: dict[str, Cluster], params: dict[str, Any], neighbours: Neighbours

@@ -27,7 +27,11 @@ class Operations:
             text = f"The operation {call.operation} of {call.service} is not available in this lab."
             raise AwsError("UnknownOperationException", text, 400)
         await self.settle(neighbours)
-        return copy.deepcopy(dict(await operation(dict(call.params), neighbours)))
+        return copy.deepcopy(dict(await operation(*self.place(neighbours), dict(call.params), neighbours)))
+
+    def place(self, neighbours: Neighbours) -> tuple[Any, ...]:
+        """What every operation is given before its parameters: nothing, or what this account has in this region."""
+        return ()
 
     async def settle(self, neighbours: Neighbours) -> None:
         """Let time pass: called before each operation."""
@@ -40,7 +44,7 @@ def snake(name: str) -> str:
 
 def page(
     items: list[Any], params: Mapping[str, Any], member: str, size: str, token: str = "NextToken", most: int = 100,
-    invalid: str = "InvalidParameterValueException",
+    invalid: str = "InvalidParameterValueException", said: str = "The pagination token is not valid.",
 ) -> Params:  # fmt: skip
     """One page of a list; the token is the position of the next.
 
@@ -48,12 +52,13 @@ def page(
     :param size: the parameter that says how long a page may be
     :param most: items of a page when the caller does not say
     :param invalid: code of the error for a token that was never given out
+    :param said: its text
     """
     given = params.get(token)
     try:
         start = int(base64.urlsafe_b64decode(str(given)).decode()) if given else 0
     except ValueError as error:
-        raise AwsError(invalid, "The pagination token is not valid.", 400) from error
+        raise AwsError(invalid, said, 400) from error
     stop = start + int(params.get(size) or most)
     answer: Params = {member: items[start:stop]}
     if stop < len(items):
