@@ -25,9 +25,10 @@ def main() -> None:
     parser.add_argument("--etcd", type=Path, required=True, help="etcd's socket")
     parser.add_argument("--port", type=int, default=0, help="of the program's own server")
     parser.add_argument("--server", default="", help="URL of the API server, for its clients")
+    parser.add_argument("--number", type=int, default=0, help="of this cluster among those of the machine")
     given = parser.parse_args()
     os.umask(0o077)
-    place = Place(given.home / "kubernetes", given.etcd)
+    place = Place(given.home / "kubernetes", given.etcd, given.number)
     place.folder.mkdir(exist_ok=True)
     try:
         command = [str(_program(given.name)), *_prepared(given, place)]

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from labs.cluster.controlplane.pki import SERVICE_ADDRESS
 
-SERVICE_RANGE = "10.96.0.0/16"
-POD_RANGE = "10.244.0.0/16"
 NODE_LOST_AFTER = 8
 """Seconds without a heartbeat after which a node is NotReady."""
 EVICTED_AFTER = 5
@@ -25,10 +23,22 @@ class Place:
 
     :param folder: ``kubernetes`` in the state folder
     :param etcd: etcd's Unix socket
+    :param number: which of the clusters of this machine it is; each has addresses of its own
     """
 
     folder: Path
     etcd: Path
+    number: int = 0
+
+    @property
+    def service_range(self) -> str:
+        """Cluster IPs: 10.96.0.0/16 of the first cluster, 10.97.0.0/16 of the next."""
+        return f"10.{96 + self.number}.0.0/16"
+
+    @property
+    def pod_range(self) -> str:
+        """Pods: 10.244.0.0/16 of the first cluster, 10.245.0.0/16 of the next."""
+        return f"10.{244 + self.number}.0.0/16"
 
     @property
     def pki(self) -> Path:
@@ -63,7 +73,7 @@ def api_server(place: Place, port: int) -> list[str]:
         "--bind-address=127.0.0.1", f"--secure-port={port}",
         # nobody is sent there (no endpoint reconciler), but without it the server wants a default route
         "--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none", "--external-hostname=127.0.0.1",
-        f"--service-cluster-ip-range={SERVICE_RANGE}",
+        f"--service-cluster-ip-range={place.service_range}",
         *_serving(pki, "apiserver"), f"--client-ca-file={pki / 'ca.crt'}",
         "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
@@ -101,7 +111,8 @@ def controller_manager(place: Place, port: int) -> list[str]:
         "--kube-api-qps=200", "--kube-api-burst=400",
         f"--service-account-private-key-file={pki / 'sa.key'}", f"--root-ca-file={pki / 'ca.crt'}",
         f"--cluster-signing-cert-file={pki / 'ca.crt'}", f"--cluster-signing-key-file={pki / 'ca.key'}",
-        "--allocate-node-cidrs=true", f"--cluster-cidr={POD_RANGE}", f"--service-cluster-ip-range={SERVICE_RANGE}",
+        "--allocate-node-cidrs=true", f"--cluster-cidr={place.pod_range}",
+        f"--service-cluster-ip-range={place.service_range}",
         f"--node-monitor-grace-period={NODE_LOST_AFTER}s", "--node-monitor-period=1s",
         "--horizontal-pod-autoscaler-sync-period=2s",
     ]

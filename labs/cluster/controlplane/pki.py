@@ -24,11 +24,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = datetime.timedelta(days=3650)
+CLUSTERS = 11
+"""How many clusters one machine may have side by side, each with ranges of its own (see ``flags.Place``)."""
 SERVICE_ADDRESS = "10.96.0.1"
 """Of the Service ``kubernetes``: the first of the cluster's service range."""
 API_SERVER_NAMES = (
     "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-    "127.0.0.1", SERVICE_ADDRESS, "127.96.0.1")
+    "127.0.0.1", *(f"{first}.{96 + number}.0.1" for number in range(CLUSTERS) for first in (10, 127)))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import sys
 from pathlib import Path
 from typing import Any
 
-from labs.errors import TemporaryError
+from labs.cluster.controlplane.pki import CLUSTERS
+from labs.errors import PermanentError, TemporaryError
 from labs.services import state
 from labs.services.catalog import Context, Service
 from labs.toolbox import programs
@@ -32,7 +34,15 @@ def _fetch(*names: str) -> list[str] | None:
 
 def _command(name: str, context: Context, *more: str) -> list[str]:
     return [sys.executable, "-m", "labs.cluster.controlplane", name, "--home", str(context.home),
-            "--etcd", str(state.short_path("etcd.sock")), *more]
+            "--etcd", str(state.short_path("etcd.sock")), "--number", str(_number()), *more]
+
+
+def _number() -> int:
+    """Which of the clusters of this machine this is: two that run at once need addresses of their own."""
+    chosen = os.environ.get("LABS_KUBERNETES_NUMBER", "0")
+    if not chosen.isdigit() or int(chosen) >= CLUSTERS:
+        raise PermanentError(f"LABS_KUBERNETES_NUMBER is {chosen!r}.", f"Set it to a number from 0 to {CLUSTERS - 1}.")
+    return int(chosen)
 
 
 def _client_command(name: str, context: Context) -> list[str]:

@@ -20,9 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from labs.cluster.controlplane import pki
+from labs.cluster.controlplane import flags, pki, services
+from labs.cluster.controlplane.flags import Place
+from labs.errors import PermanentError
 from labs.services import control, launch
 from labs.services import state as places
+from labs.services.catalog import Context
 from labs.toolbox import programs
 from tests.labs.cluster import waiting
 
@@ -280,3 +283,24 @@ def test_tokens_can_be_checked_where_the_server_says(cluster_home: Path) -> None
     assert status == 200
     assert said["jwks_uri"] == f"{places.endpoint('kubernetes')}/openid/v1/jwks"
     assert said["id_token_signing_alg_values_supported"] == ["RS256"]
+
+
+# --- several clusters on one machine --------------------------------------------------------------------------
+
+
+def test_a_second_cluster_has_addresses_of_its_own(tmp_path: Path) -> None:
+    first, second = (Place(tmp_path, tmp_path / "etcd.sock", number) for number in (0, 1))
+    assert "--cluster-cidr=10.244.0.0/16" in flags.controller_manager(first, 1)
+    assert "--cluster-cidr=10.245.0.0/16" in flags.controller_manager(second, 1)
+    assert "--service-cluster-ip-range=10.97.0.0/16" in flags.controller_manager(second, 1)
+    assert "--service-cluster-ip-range=10.97.0.0/16" in flags.api_server(second, 1)
+
+
+def test_the_number_of_a_cluster_is_said_to_its_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LABS_HOME", str(tmp_path))
+    monkeypatch.setenv("LABS_KUBERNETES_NUMBER", "3")
+    command = services.ETCD.command(Context("etcd", tmp_path))
+    assert command[command.index("--number") + 1] == "3"
+    monkeypatch.setenv("LABS_KUBERNETES_NUMBER", "11")
+    with pytest.raises(PermanentError, match="from 0 to 10"):
+        services.ETCD.command(Context("etcd", tmp_path))
