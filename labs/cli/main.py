@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from labs.cli.nodes import app as nodes_app
 from labs.errors import LabError
 
 
@@ -102,11 +103,12 @@ def status(as_json: Json = False) -> None:
     """Show every service: its state, address, process and log."""
     import dataclasses
 
+    from labs.cli.nodes import faults as node_faults
     from labs.services import control, state
 
-    rows = control.status()
+    rows, faults = control.status(), node_faults()
     if as_json:
-        found = {"home": str(state.home()), "services": [dataclasses.asdict(row) for row in rows]}
+        found = {"home": str(state.home()), "services": [dataclasses.asdict(row) for row in rows], "faults": faults}
         typer.echo(json.dumps(found, indent=2))
         return
     typer.echo(f"state folder: {state.home()}")
@@ -115,6 +117,9 @@ def status(as_json: Json = False) -> None:
         typer.echo(f"{row.name:<24} {row.state:<9} {row.endpoint or '':<26} {process}".rstrip())
         if row.detail:
             typer.echo(f"{'':<24} {row.detail}\n{'':<24} log: {row.log}")
+        if row.name == "nodes":
+            for node, wrong in faults.items():
+                typer.echo(f"{'':<24} {node}: {wrong} (`lab nodes list`)")
 
 
 @app.command()
@@ -167,6 +172,7 @@ def curriculum(as_json: Json = False) -> None:
     typer.echo(json.dumps([row.as_dict() for row in found], indent=2) if as_json else table(found))
 
 
+app.add_typer(nodes_app, name="nodes")
 tools_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 app.add_typer(tools_app, name="tools")
 

@@ -35,6 +35,7 @@ def reset() -> list[str]:
     before = objects() if running else set()
     stopped = control.down(["kubernetes"])
     shutil.rmtree(folder / "etcd", ignore_errors=True)
+    (folder / "nodes" / "nodes.json").unlink(missing_ok=True)       # added nodes and faults
     for log in folder.glob("audit*.log"):
         log.unlink()
     if (folder / "etcd").exists():

@@ -8,6 +8,11 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     access.py       what the nodes may do (RBAC)
     api.py          the API server's JSON over HTTP, with watches
     node.py         registration, Lease, status
+    declared.py     nodes.json: which nodes there are, and their faults
+    fleet.py        nodes come, go, break and are healed at run time
+    orders.py       the socket through which `lab nodes` asks for that
+    disk.py         a slow disk
+    pressure.py     a node that runs short: conditions, eviction
     pods.py         which pods are ours, and the worker of each
     worker.py       one pod from its assignment to its end
     states.py       what a pod's status says of its containers (pure)
@@ -24,5 +29,5 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     server.py       what the API server asks a kubelet: logs
 
 Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced), exec and attach,
-lifecycle hooks, metrics, eviction, persistent volumes.
+lifecycle hooks, metrics, persistent volumes.
 """

@@ -1,4 +1,4 @@
-"""Plays every node: ``python -m labs.cluster.nodes --home DIR --server URL --port N --nodes N``.
+"""Plays every node: ``python -m labs.cluster.nodes --home DIR --server URL --port N --orders SOCKET``.
 
 SIGTERM ends it and every container.  A kill of it leaves the containers; the next start finds them.
 """
@@ -18,11 +18,13 @@ from typing import IO
 
 from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
-from labs.cluster.nodes import access, node
+from labs.cluster.nodes import access, disk, fleet, orders, pressure
 from labs.cluster.nodes.api import Client
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import end_strays
+from labs.cluster.nodes.declared import Record
 from labs.cluster.nodes.events import Events
+from labs.cluster.nodes.fleet import Fleet
 from labs.cluster.nodes.images import HostImages
 from labs.cluster.nodes.pods import Pods
 from labs.cluster.nodes.server import Server
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--server", required=True, help="URL of the API server")
     parser.add_argument("--port", type=int, required=True, help="of the nodes' own server")
     parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--orders", type=Path, required=True, help="the Unix socket for `lab nodes`")
     parser.add_argument("--backoff", type=float, nargs=2, default=(10.0, 300.0), metavar=("FIRST", "MOST"),
                         help="seconds a failing container or image waits")
     given = parser.parse_args()
@@ -74,13 +77,16 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     await access.grant(administrator)
     await administrator.close()
     client = Client(given.server, certificates, access.IDENTITY)
-    nodes = node.several(given.nodes, given.port)
+    record = Record.read(folder)
+    nodes = fleet.several(given.nodes, record, given.port)
     events = Events(client)
     place = Place(client, events, HostImages(), Backoff(*given.backoff), given.home, folder / "lock",
                   int(given.server.rsplit(":", 1)[1]))
     pods = Pods(nodes, place, folder / "pods")
     server = Server(nodes, pods, certificates, given.port)
-    work = [server.serve(), events.send(), pods.follow(), *(node.keep(client, each) for each in nodes)]
+    several = Fleet(nodes, folder, record, client, pods, given.port)
+    work = [server.serve(), events.send(), pods.follow(), several.keep(), orders.serve(given.orders, several.carry_out),
+            disk.hold(nodes, pods.containers), pressure.watch(nodes, pods.of)]
     tasks = [asyncio.create_task(each) for each in work]
     stopped = asyncio.create_task(_signalled(loop))
     done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)

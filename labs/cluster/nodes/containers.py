@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ KEPT = 2
 """Attempts of a container that stay on disk: the one that runs, and the one `kubectl logs -p` shows."""
 LOST = "the process beside the container was killed"
 START_ERROR = 128
+UNKNOWN = 255
+"""Exit code of a container that was lost in a power loss, with reason Unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Exit:
     """How a container ended.
 
     :param status: as a shell reports it
-    :param reason: Completed, Error, OOMKilled or StartError
+    :param reason: Completed, Error, OOMKilled, StartError or Unknown
     :param finished: Unix time
     """
 
@@ -83,7 +86,7 @@ class Container:
         shim.write(str(self.folder), "order.json", {
             "spec": {**dataclasses.asdict(spec), "requires": sorted(spec.requires),
                      "mounts": [[each.source, each.target, each.writable] for each in spec.mounts]},
-            "command": command, "log": str(self.log), "lock": str(lock)})
+            "command": command, "log": str(self.log), "lock": str(lock), "skew": self.skew})
         code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from labs.cluster.nodes.shim import main; " \
                "main(sys.argv[1])"
         with (self.folder / "shim.log").open("ab") as errors:
@@ -140,6 +143,8 @@ class Container:
             self.exit = Exit(128 + signal.SIGKILL, "Error", os.stat(self.folder).st_mtime, self._lost())
         elif "error" in said:
             self.exit = Exit(START_ERROR, "StartError", said["finished"], said["error"])
+        elif said["limit"] == "power":
+            self.exit = Exit(said["status"], "Unknown", said["finished"])
         elif said["limit"] == "memory":
             self.exit = Exit(128 + signal.SIGKILL, "OOMKilled", said["finished"])
         else:
@@ -168,6 +173,15 @@ class Container:
         """Has it been started, and not ended yet?"""
         return self._watching >= 0
 
+    @property
+    def skew(self) -> float:
+        """Seconds its node's clock was ahead when it was started."""
+        return float(self.about.get("skew", 0.0))
+
+    def processes(self) -> list[int]:
+        """What runs in it, and what keeps it; without the one beside it."""
+        return processes.below(self._shim, quick=True) if self._alive() else []
+
     def signal(self, number: int) -> None:
         """SIGTERM goes to the container; SIGKILL ends everything in it."""
         if self._alive():
@@ -183,6 +197,11 @@ class Container:
         while self.running and asyncio.get_running_loop().time() < end:
             self.signal(signal.SIGKILL)
             await self._gone(5.0)
+
+    async def lose(self) -> None:
+        """Kill it as a power loss does; who finds it later knows nothing of its end but that (as of containerd's)."""
+        await self.stop(0.0)
+        shim.write(str(self.folder), "exit.json", {"status": UNKNOWN, "limit": "power", "finished": time.time()})
 
     async def _gone(self, seconds: float) -> None:
         end = asyncio.get_running_loop().time() + seconds
@@ -235,6 +254,10 @@ class Attempts:
         while len(found) > KEPT:
             shutil.rmtree(found.pop(0).folder, ignore_errors=True)
         return container
+
+    def any(self) -> bool:
+        """Was any container ever started?"""
+        return bool(self._found)
 
     def running(self) -> list[Container]:
         """Every container that runs."""

@@ -23,14 +23,16 @@ class Events:
         self._queue: asyncio.Queue[tuple[Object, str, str, str, str, str]] = asyncio.Queue(WAITING)
         self._sent: dict[tuple[Any, ...], Object] = {}
 
-    def tell(self, pod: Object, kind: str, reason: str, message: str, container: str = "") -> None:
+    def tell(self, pod: Object, kind: str, reason: str, message: str, container: str = "",
+             moment: str = "") -> None:
         """Note an event of a pod.
 
         :param kind: Normal or Warning
         :param container: as a field path, such as ``spec.containers{web}``
+        :param moment: when it was, as the API writes it; now by default
         """
         if not self._queue.full():
-            self._queue.put_nowait((pod, kind, reason, message, container, now()))
+            self._queue.put_nowait((pod, kind, reason, message, container, moment or now()))
 
     async def send(self) -> None:
         """Send what was told, without end."""

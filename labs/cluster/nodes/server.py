@@ -66,7 +66,7 @@ class Server:
             await self._uvicorn.shutdown()
 
     async def _healthz(self, request: Request) -> Response:
-        waiting = [node.name for node in self._nodes if not (node.ready and node.pod_range)]
+        waiting = [node.name for node in self._nodes if not (node.away or (node.ready and node.pod_range))]
         return PlainTextResponse("ok" if not waiting else f"not ready: {', '.join(waiting)}", 503 if waiting else 200)
 
     async def _listed(self, request: Request) -> Response:
@@ -77,6 +77,8 @@ class Server:
         """"kubectl logs"."""
         names = request.path_params
         worker = self._pods.find(names["namespace"], names["pod"])
+        if worker is not None and worker.node.away:
+            return PlainTextResponse(f"{worker.node.name}: connect: no route to host", 502)
         try:
             wanted = logs.Wanted.of(request.query_params)
         except ValueError as error:

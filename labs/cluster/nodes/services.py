@@ -11,6 +11,8 @@ from labs.services import state
 from labs.services.catalog import Context, Service
 
 NODES_BY_DEFAULT = 3
+SOCKET = "nodes.sock"
+"""Where orders are taken; see orders.py."""
 
 
 def _count() -> int:
@@ -34,7 +36,8 @@ def _backoff() -> list[str]:
 
 def _command(context: Context) -> list[str]:
     return [sys.executable, "-m", "labs.cluster.nodes", "--home", str(context.home), "--port", str(context.port),
-            "--server", state.endpoint("kubernetes"), "--nodes", str(_count()), "--backoff", *_backoff()]
+            "--server", state.endpoint("kubernetes"), "--nodes", str(_count()), "--orders",
+            str(state.short_path(SOCKET)), "--backoff", *_backoff()]
 
 
 def _ready(context: Context) -> None:

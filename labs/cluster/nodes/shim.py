@@ -3,7 +3,7 @@
 It outlives a kill of the nodes (as containerd's shim outlives containerd), so that they find their containers again;
 when nobody plays the nodes for ORPHANED_AFTER seconds, it ends the container.  In FOLDER:
 
-    order.json      what to start: {"spec", "command", "log", "lock"}
+    order.json      what to start: {"spec", "command", "log", "lock", "skew"}
     running.json    {"shim", "shim_started", "started"}: pid, its start in clock ticks since boot, Unix time
     exit.json       {"status", "limit", "finished"}, or {"error"} when the command could not be started
 
@@ -50,7 +50,7 @@ def main(folder: str) -> None:
     write(folder, "running.json", {
         "shim": os.getpid(), "shim_started": started(os.getpid()), "started": time.time()})
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)        # the nodes read this pipe to its end: now it runs
-    with Log(order["log"]) as log:
+    with Log(order["log"], order.get("skew", 0.0)) as log:
         result = attend(running, log, order["lock"])
     write(folder, "exit.json", {"status": result.status, "limit": result.limit, "finished": time.time()})
 
@@ -115,8 +115,9 @@ def attended(lock: int) -> bool:
 class Log:
     """A log file in the format of the CRI: ``TIME stdout|stderr F|P LINE``, P for a piece of a longer line."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, skew: float = 0.0) -> None:
         self._path = path
+        self._skew = datetime.timedelta(seconds=skew)
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by __exit__)
         self._left = {"stdout": b"", "stderr": b""}
 
@@ -142,8 +143,9 @@ class Log:
         return bool(data)
 
     def _write(self, stream: str, tag: bytes, line: bytes) -> None:
-        moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")  # noqa: UP017
-        self._file.write(b"%s %s %s %s\n" % (moment.encode(), stream.encode(), tag, line))
+        moment = datetime.datetime.now(datetime.timezone.utc) + self._skew  # noqa: UP017
+        written = moment.strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+        self._file.write(b"%s %s %s %s\n" % (written.encode(), stream.encode(), tag, line))
         if self._file.tell() > LOG_BYTES:
             self._file.close()
             os.replace(self._path, f"{self._path}.1")

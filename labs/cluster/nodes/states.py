@@ -80,7 +80,7 @@ def _states(seen: Seen, initialised: bool) -> tuple[Object, Object]:
     before = _terminated(seen.previous)
     if seen.running:
         assert seen.last is not None
-        return {"running": {"startedAt": moment(seen.last.started)}}, before
+        return {"running": {"startedAt": moment(seen.last.started + seen.last.skew)}}, before
     if seen.waiting is not None:
         reason, message = seen.waiting
         return {"waiting": {"reason": reason, **({"message": message} if message else {})}}, _terminated(seen.last)
@@ -93,8 +93,8 @@ def _terminated(container: Container | None) -> Object:
     if container is None or container.exit is None:
         return {}
     ended = container.exit
-    said = {"exitCode": ended.status, "reason": ended.reason, "startedAt": moment(container.started),
-            "finishedAt": moment(ended.finished), "containerID": container.identifier}
+    said = {"exitCode": ended.status, "reason": ended.reason, "startedAt": moment(container.started + container.skew),
+            "finishedAt": moment(ended.finished + container.skew), "containerID": container.identifier}
     return {"terminated": said | ({"message": ended.message} if ended.message else {})}
 
 

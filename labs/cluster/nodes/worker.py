@@ -18,14 +18,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from labs.cluster.nodes import sandbox, states
+from labs.cluster.nodes import disk, pressure, sandbox, states
 from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import Attempts, Container
 from labs.cluster.nodes.environment import ConfigError, expand, variables
 from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.images import Image, ImageError, Images
-from labs.cluster.nodes.node import Node
+from labs.cluster.nodes.node import Node, now
 from labs.cluster.nodes.probes import Health
 from labs.cluster.nodes.volumes import VolumeError, Volumes
 from labs.errors import TemporaryError
@@ -34,6 +34,10 @@ LOOKED_EVERY = 5.0
 """Seconds until mounted ConfigMaps and Secrets are looked at again (a kubelet: up to 60 and its cache)."""
 RETRIED_AFTER = 2.0
 FOREVER = 3600.0
+EVICTED_WITHIN = 1.0
+"""Seconds between SIGTERM and SIGKILL of an eviction, whatever the pod asks for."""
+UNTOLD = 50
+"""Events that are kept while a node is cut off."""
 FINISHED = ("Succeeded", "Failed")
 
 
@@ -82,11 +86,19 @@ class Worker:
         self._told: set[tuple[str, int]] = set()
         self._sent: Object = {}
         self._deadline_passed = False
+        self._evicted = ""      # why, when it is
+        self._disk: dict[str, float] = {}       # what waits for a slow disk → monotonic time when that is over
+        self._untold: list[tuple[str, str, str, str, str]] = []
 
     @property
     def loopback(self) -> str:
         """Where the pod's own servers listen: 127.244.x.y for the pod address 10.244.x.y."""
         return self.address.replace("10.", "127.", 1) if self.address.startswith("10.") else "127.0.0.1"
+
+    @property
+    def uid(self) -> str:
+        """The pod's."""
+        return str(self.pod["metadata"]["uid"])
 
     def waits(self, name: str) -> bool:
         """Does a container wait to be started again?"""
@@ -126,12 +138,19 @@ class Worker:
         """Seconds until the next look; None when nothing is left of the pod."""
         if self.removed or self.pod["metadata"].get("deletionTimestamp"):
             return await self._terminate()
-        if self.pod.get("status", {}).get("phase") in FINISHED or self._overdue():
+        if not self._evicted and not self.attempts.any():
+            self._evicted = pressure.refused(self.pod, self.node.pressures)
+            if self._evicted:
+                self._tell("Warning", "Evicted", self._evicted)
+        if self._evicted or self.pod.get("status", {}).get("phase") in FINISHED or self._overdue():
             return await self._finish()
         return min(await self._advance(), self._until_deadline())
 
     async def _advance(self) -> float:
         """Start what should run."""
+        if (wait := self._waits_for_disk("volumes")) > 0:
+            await self._report()
+            return wait
         try:
             folders, writable = await self.volumes.prepare(self.pod)
         except VolumeError as error:
@@ -184,6 +203,11 @@ class Worker:
                      mounted: tuple[dict[str, Path], dict[str, bool]]) -> float:
         """One more attempt."""
         name = spec["name"]
+        if (wait := self._waits_for_disk(f"{name}/{last.attempt + 1 if last else 0}")) > 0:
+            self._waiting.pop(name, None)
+            return wait
+        if self.node.full:
+            return self._cannot(name, "CreateContainerError", f"mkdir {self.folder.name}: no space left on device")
         image, wait = await self._image(spec)
         if image is None:
             return wait
@@ -197,7 +221,8 @@ class Worker:
         ran = last.exit.finished - last.started if last and last.exit and last.started else 0.0
         backoff = self.place.backoff.after(float(last.about.get("backoff", 0.0)), ran) if last else 0.0
         container = self.attempts.new(name, {
-            "backoff": backoff, "image": image.identifier, "message_policy": spec.get("terminationMessagePolicy")})
+            "backoff": backoff, "image": image.identifier, "message_policy": spec.get("terminationMessagePolicy"),
+            "skew": self.node.skew})
         root = container.folder / "root"
         environment = {"HOME": str(root), "TMPDIR": str(root), **environment}
         try:
@@ -214,6 +239,12 @@ class Worker:
         self._tell("Normal", "Started", "Container started", name)
         self._watch_health(spec, container)
         return FOREVER if container.running else 0.0
+
+    def _waits_for_disk(self, what: str) -> float:
+        """Seconds until a slow disk has given what something needs, which happens once."""
+        if not (seconds := disk.delay(self.node)):
+            return 0.0
+        return self._disk.setdefault(what, time.monotonic() + seconds) - time.monotonic()
 
     def _cannot(self, name: str, reason: str, message: str) -> float:
         self._waiting[name] = (reason, message)
@@ -365,9 +396,22 @@ class Worker:
 
     async def _finish(self) -> float:
         """A pod that is over, but not deleted: nothing of it runs (a sidecar may), and nothing is started."""
-        delay = self._end(self.grace())
+        delay = self._end(EVICTED_WITHIN if self._evicted else self.grace())
         await self._report()
+        if delay is None and self._evicted:
+            await asyncio.to_thread(shutil.rmtree, self.folder / "volumes", ignore_errors=True)
         return LOOKED_EVERY if delay is None else delay
+
+    def active(self) -> list[Container]:
+        """The containers that run, of a pod that is not on its way out."""
+        ending = self._evicted or self.removed or self.pod["metadata"].get("deletionTimestamp")
+        return [] if ending else self.attempts.running()
+
+    def evict(self, message: str) -> None:
+        """The node runs short, or the pod uses more than it may: end it for good."""
+        self._evicted = message
+        self._tell("Warning", "Evicted", message)
+        self.wake()
 
     def _until_deadline(self) -> float:
         """Seconds that ``activeDeadlineSeconds`` leaves."""
@@ -389,6 +433,12 @@ class Worker:
             health.end()
         await asyncio.gather(*(each.stop(grace) for each in self.attempts.running()))
 
+    async def lose_power(self) -> None:
+        """The node is off: every container is killed where it stands."""
+        for health in self._health.values():
+            health.end()
+        await asyncio.gather(*(each.lose() for each in self.attempts.running()))
+
     # --- reporting ------------------------------------------------------------------------------------------------
 
     def _seen(self, spec: Object) -> states.Seen:
@@ -401,12 +451,22 @@ class Worker:
         """Send the status where it changed."""
         if self.removed:
             return
+        self._tell_all()
         inits = [self._seen(spec) for spec in self.pod["spec"].get("initContainers") or []]
         apps = [self._seen(spec) for spec in self.pod["spec"]["containers"]]
         before = self.pod.get("status") or {}
         status = states.pod_status({**self.pod, "status": {**before, **self._sent}}, self.address, inits, apps,
-                                   time.time())
-        if self._deadline_passed:
+                                   self.node.clock())
+        if self._evicted and not self.attempts.any():
+            status = {"phase": "Failed", "reason": "Evicted", "message": f"Pod was rejected: {self._evicted}",
+                      "startTime": status["startTime"]}
+        elif self._evicted:
+            reason = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet",
+                      "message": self._evicted, "lastTransitionTime": states.moment(self.node.clock())}
+            known = [each for each in self._sent.get("conditions", []) if each["type"] == "DisruptionTarget"]
+            status |= {"phase": "Failed", "reason": "Evicted", "message": self._evicted}
+            status["conditions"] += known or [reason]
+        elif self._deadline_passed:
             status |= {"phase": "Failed", "reason": "DeadlineExceeded",
                        "message": "Pod was active on the node longer than the specified deadline"}
         elif before.get("phase") in FINISHED:
@@ -432,7 +492,14 @@ class Worker:
         if container:
             inits = {each["name"] for each in self.pod["spec"].get("initContainers") or []}
             path = f"spec.{'initContainers' if container in inits else 'containers'}{{{container}}}"
-        self.place.events.tell(self.pod, kind, reason, message, path)
+        self._untold.append((kind, reason, message, path, now(skew=self.node.skew)))
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Send what was to be told; kept while the node does not reach the API server."""
+        while self._untold and not self.node.away:
+            self.place.events.tell(self.pod, *self._untold.pop(0))
+        del self._untold[:-UNTOLD]
 
 
 def _command(spec: Object, image: Image, environment: dict[str, str]) -> list[str]:
