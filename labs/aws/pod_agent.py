@@ -12,6 +12,7 @@ provider" (AWS SDKs and Tools Reference Guide).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from labs.aws.serving import answer
@@ -51,16 +52,25 @@ class PodIdentityAgent:
             given = self._eks_auth.assume_role_for_pod_identity(clusterName=self._cluster, token=token)
         except ClientError as error:
             said, meta = error.response["Error"], error.response["ResponseMetadata"]
-            fault = "client" if meta["HTTPStatusCode"] < 500 else "server"
-            text = f"[{meta.get('RequestId', '')}]: ({said['Code']}): {said['Message']}, fault: {fault}\n"
-            return meta["HTTPStatusCode"], text
+            status = meta["HTTPStatusCode"]
+            return status, refusal(meta.get("RequestId", ""), said["Code"], said["Message"], status)
         except BotoCoreError as error:
             return 500, f"({type(error).__name__}): {error}, fault: server\n"
-        keys = given["credentials"]
-        return 200, {
-            "AccessKeyId": keys["accessKeyId"],
-            "SecretAccessKey": keys["secretAccessKey"],
-            "Token": keys["sessionToken"],
-            "AccountId": given["assumedRoleUser"]["arn"].split(":")[4],
-            "Expiration": keys["expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
+        return 200, credentials(given)
+
+
+def credentials(given: Mapping[str, Any]) -> dict[str, str]:
+    """AssumeRoleForPodIdentity's answer as SDKs want it from a container's endpoint."""
+    keys = given["credentials"]
+    return {
+        "AccessKeyId": keys["accessKeyId"],
+        "SecretAccessKey": keys["secretAccessKey"],
+        "Token": keys["sessionToken"],
+        "AccountId": given["assumedRoleUser"]["arn"].split(":")[4],
+        "Expiration": keys["expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def refusal(request_id: str, code: str, message: str, status: int) -> str:
+    """EKS's error in the agent's words."""
+    return f"[{request_id}]: ({code}): {message}, fault: {'client' if status < 500 else 'server'}\n"

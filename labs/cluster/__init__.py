@@ -3,5 +3,6 @@
 May use ``labs.jail``, ``labs.toolbox``, ``labs.services`` and ``labs.errors``; knows AWS by the URLs a pod is given.
 
     drivers/        ways to run pods
+    identity/       pods as roles in AWS: the token issuer, web identity, Pod Identity
     controlplane/   etcd, API server, controller manager and scheduler as services
 """

@@ -20,7 +20,7 @@ from typing import Any
 
 from labs.aws.engines import SERVICE, Engine, Receive, Send
 from labs.aws.engines.client import EngineClient, EngineError
-from labs.aws.gateway import corrections, multidelete, registry, rewriting
+from labs.aws.gateway import corrections, eks_pods, multidelete, registry, rewriting
 from labs.aws.gateway.accesses import Accesses
 from labs.aws.gateway.actions.asked import account_in
 from labs.aws.gateway.actions.s3 import copy_source
@@ -171,7 +171,7 @@ class Gateway:
         self.ownership = Ownership(state / "ownership.sqlite", fresh)
         self.organizations = Organizations(state / "organizations.json", fresh)
         self.oidc_providers = oidc.OpenIDConnectProviders(state / "oidc_providers.json", fresh)
-        self.issuer_keys = web_identity.IssuerKeys()
+        self.issuer_keys = web_identity.IssuerKeys(home / "issuers")
         self.metadata_options = instances.MetadataOptions()
         self.policies = Policies(self.client)
         self.authorizer = Authorizer(self.client, self.policies, self.ownership, self.organizations)
@@ -325,6 +325,9 @@ class Gateway:
             raise AwsError(
                 "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.", 400
             )
+        if eks_pods.is_for(exchange):
+            await eks_pods.answer(exchange, send)
+            return
         if registry.is_for(exchange):
             await registry.answer(exchange, send)
             return

@@ -76,19 +76,24 @@ async def assume_role_for_pod(exchange: Exchange) -> dict[str, Any]:
     :raises AwsError: InvalidTokenException, ExpiredTokenException, AccessDeniedException, ResourceNotFoundException
     """
     params = _params(exchange)
-    account, cluster = exchange.caller_account, params["clusterName"]
-    claims = await _pod(exchange, account, cluster, params["token"])
+    return await trade(exchange, exchange.caller_account, params["clusterName"], params["token"])
+
+
+async def trade(exchange: Exchange, account: str, cluster: str, token: str) -> dict[str, Any]:
+    """A pod's token for credentials, whoever asks.
+
+    :param account: owner of the cluster
+    :raises AwsError: as :func:`assume_role_for_pod`
+    """
+    claims = await _pod(exchange, account, cluster, token)
     about = claims["kubernetes.io"]
     namespace, service_account = about["namespace"], about["serviceaccount"]["name"]
-    found = await exchange.engine(
-        "eks", "ListPodIdentityAssociations", clusterName=cluster, namespace=namespace, serviceAccount=service_account
-    )
-    summary = next(iter(found.get("associations", ())), None)
-    if summary is None:
+    identifier = await associated(exchange, account, cluster, namespace, service_account)
+    if not identifier:
         message = f"No association found for service account {service_account} in namespace {namespace}."
         raise AwsError("ResourceNotFoundException", message, 404)
-    association = await _association(exchange, cluster, summary["associationId"])
-    session = await _session(exchange, association, cluster, about)
+    association = await _association(exchange, cluster, identifier, account)
+    session = await _session(exchange, account, association, cluster, about)
     assert session.expires is not None
     return {
         "subject": {"namespace": namespace, "serviceAccount": service_account},
@@ -102,6 +107,19 @@ async def assume_role_for_pod(exchange: Exchange) -> dict[str, Any]:
             "expiration": session.expires,
         },
     }
+
+
+async def associated(exchange: Exchange, account: str, cluster: str, namespace: str, service_account: str) -> str:
+    """Id of the association of a service account, "" for none.
+
+    :raises AwsError: ResourceNotFoundException, no such cluster
+    """
+    found = await exchange.engine(
+        "eks", "ListPodIdentityAssociations", account=account, clusterName=cluster, namespace=namespace,
+        serviceAccount=service_account,
+    )  # fmt: skip
+    summary = next(iter(found.get("associations", ())), {})
+    return str(summary.get("associationId", ""))
 
 
 async def _pod(exchange: Exchange, account: str, cluster: str, text: str) -> Mapping[str, Any]:
@@ -140,9 +158,9 @@ async def _pod(exchange: Exchange, account: str, cluster: str, text: str) -> Map
 
 
 async def _session(
-    exchange: Exchange, association: Mapping[str, Any], cluster: str, about: Mapping[str, Any]
+    exchange: Exchange, account: str, association: Mapping[str, Any], cluster: str, about: Mapping[str, Any]
 ) -> Credential:
-    account, region = exchange.caller_account, exchange.region
+    region = exchange.region
     cluster_arn = f"arn:aws:eks:{region}:{account}:cluster/{cluster}"
     pod, target = about["pod"], association.get("targetRoleArn")
     tags = {
@@ -210,9 +228,9 @@ def _session_name(cluster: str, pod: str) -> str:
     return re.sub(r"[^\w+=,.@-]", "-", f"eks-{cluster}-{pod[: room - len(cluster)]}-{identifier}")
 
 
-async def _association(exchange: Exchange, cluster: str, identifier: str) -> dict[str, Any]:
+async def _association(exchange: Exchange, cluster: str, identifier: str, account: str = "") -> dict[str, Any]:
     answer = await exchange.engine(
-        "eks", "DescribePodIdentityAssociation", clusterName=cluster, associationId=identifier
+        "eks", "DescribePodIdentityAssociation", account=account, clusterName=cluster, associationId=identifier
     )
     association: dict[str, Any] = answer["association"]
     return association

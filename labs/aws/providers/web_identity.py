@@ -18,11 +18,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +34,8 @@ from labs.aws.gateway.calls import AwsError, ServiceCall
 from labs.aws.iam import Principal, PrincipalType
 from labs.aws.providers import sts
 from labs.aws.providers.oidc import OpenIDConnectProviders
+
+log = logging.getLogger(__name__)
 
 KEYS_TTL = 300.0  # seconds that an issuer's keys are kept; an unknown key id asks again at once
 FETCH_SECONDS = 5.0
@@ -94,10 +99,28 @@ class WebIdentity:
 UNKNOWN = {"type": "Unknown", "principalId": "", "accountId": ""}
 
 
-class IssuerKeys:
-    """Where issuers answer, and the keys they sign with."""
+@dataclass(frozen=True)
+class Published:
+    """An issuer that every account can reach, from a note in the state folder (a cluster writes it when it starts).
 
-    def __init__(self) -> None:
+    :param authority: PEM of the authority that vouches for ``location``, "" for the usual ones
+    :param cluster: does it sign the service-account tokens of this machine's Kubernetes?
+    """
+
+    issuer: str
+    location: str
+    authority: str = ""
+    cluster: bool = False
+
+
+class IssuerKeys:
+    """Where issuers answer, and the keys they sign with.
+
+    :param published: folder with a JSON file for each issuer that every account reaches (:class:`Published`)
+    """
+
+    def __init__(self, published: Path) -> None:
+        self._published = published
         self._routes: dict[tuple[str, str], str] = {}
         self._kept: dict[tuple[str, str], tuple[float, list[Mapping[str, Any]]]] = {}
         self._clusters: dict[tuple[str, str], str] = {}
@@ -120,8 +143,23 @@ class IssuerKeys:
                 self._clusters[account, cluster] = issuer
 
     def of_cluster(self, account: str, cluster: str) -> str:
-        """The issuer of a cluster's service-account tokens, "" when none was announced."""
-        return self._clusters.get((account, cluster), "")
+        """The issuer of a cluster's service-account tokens: the one announced for it, else that of this machine's
+        Kubernetes, "" where there is neither.
+        """
+        found = self._clusters.get((account, cluster))
+        return found or next((each.issuer for each in self._notes() if each.cluster), "")
+
+    def _notes(self) -> list[Published]:
+        found = []
+        for path in sorted(self._published.glob("*.json")):
+            try:
+                note = Published(**json.loads(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError) as error:
+                log.warning("%s is no note about an issuer: %s", path, error)
+                continue
+            if _is_loopback(note.location):
+                found.append(note)
+        return found
 
     def clear(self) -> None:
         """Forget routes and keys."""
@@ -145,14 +183,17 @@ class IssuerKeys:
         return found
 
     async def _fetch(self, account: str, issuer: str) -> list[Mapping[str, Any]]:
-        location = self._routes.get((account, issuer), issuer.rstrip("/"))
-        discovery = await _get(f"{location}/.well-known/openid-configuration")
+        location, authority = self._routes.get((account, issuer), ""), ""
+        if not location:
+            note = next((each for each in self._notes() if each.issuer == issuer), Published(issuer, issuer))
+            location, authority = note.location.rstrip("/"), note.authority
+        discovery = await _get(f"{location}/.well-known/openid-configuration", authority)
         keys_at = discovery.get("jwks_uri")
         if discovery.get("issuer") != issuer or not isinstance(keys_at, str):
             raise _no_key()
         if keys_at.startswith(issuer.rstrip("/")):
             keys_at = location + keys_at.removeprefix(issuer.rstrip("/"))
-        keys = (await _get(keys_at)).get("keys")
+        keys = (await _get(keys_at, authority)).get("keys")
         return [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else []
 
 
@@ -344,9 +385,10 @@ def _is_loopback(url: str) -> bool:
     return parts.scheme in ("http", "https") and parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
-async def _get(url: str) -> dict[str, Any]:
+async def _get(url: str, authority: str = "") -> dict[str, Any]:
     """A JSON object from an issuer.
 
+    :param authority: PEM, instead of the authorities that this machine trusts
     :raises AwsError: IDPCommunicationError when nobody answers there, InvalidIdentityToken when the answer is no use
     """
     import httpx
@@ -356,7 +398,7 @@ async def _get(url: str) -> dict[str, Any]:
     try:
         async with (
             asyncio.timeout(FETCH_SECONDS),
-            httpx.AsyncClient(trust_env=False, verify=url.startswith("https:")) as client,
+            httpx.AsyncClient(trust_env=False, verify=_trust(url, authority)) as client,
             client.stream("GET", url) as response,
         ):
             content = b""
@@ -364,7 +406,7 @@ async def _get(url: str) -> dict[str, Any]:
                 content += chunk
                 if len(content) > MAX_DOCUMENT:
                     raise _no_key()
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, TimeoutError) as error:
         raise _unreachable() from error
     if response.status_code in (401, 403):
         raise AwsError("IDPRejectedClaim", "The identity provider (IdP) reported that authentication failed.", 403)
@@ -377,6 +419,12 @@ async def _get(url: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _no_key()
     return found
+
+
+def _trust(url: str, authority: str) -> ssl.SSLContext | bool:
+    if not authority:
+        return url.startswith("https:")
+    return ssl.create_default_context(cadata=authority)
 
 
 def _unreachable() -> AwsError:

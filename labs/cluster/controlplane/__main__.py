@@ -13,6 +13,7 @@ from pathlib import Path
 from labs.cluster.controlplane import flags, pki
 from labs.cluster.controlplane.access import write_kubeconfig
 from labs.cluster.controlplane.flags import Place
+from labs.cluster.identity import issuer
 from labs.errors import PermanentError
 from labs.toolbox import programs
 
@@ -52,6 +53,8 @@ def _prepared(given: argparse.Namespace, place: Place) -> list[str]:
     pki.ensure(place.pki)
     if given.name == "kube-apiserver":
         write_kubeconfig(given.home / "kubeconfig", f"https://127.0.0.1:{given.port}", place.pki, "admin")
+        issuer.publish(given.home, place.issuer, f"https://127.0.0.1:{given.port}",
+                       (place.pki / "ca.crt").read_text(encoding="ascii"))
         return flags.api_server(place, given.port)
     identity = given.name.removeprefix("kube-")
     write_kubeconfig(place.kubeconfig(identity), given.server, place.pki, identity)

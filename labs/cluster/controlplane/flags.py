@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labs.cluster.controlplane.pki import SERVICE_ADDRESS
+from labs.cluster.identity import issuer
 
 NODE_LOST_AFTER = 7
 """Seconds without a heartbeat after which a node is NotReady."""
@@ -40,6 +41,11 @@ class Place:
     def pod_range(self) -> str:
         """Pods: 10.244.0.0/16 of the first cluster, 10.245.0.0/16 of the next."""
         return f"10.{244 + self.number}.0.0/16"
+
+    @property
+    def issuer(self) -> str:
+        """The name under which the API server signs tokens."""
+        return issuer.url_of(self.folder.parent)
 
     @property
     def pki(self) -> Path:
@@ -77,7 +83,8 @@ def api_server(place: Place, port: int) -> list[str]:
         f"--service-cluster-ip-range={place.service_range}",
         *_serving(pki, "apiserver"), f"--client-ca-file={pki / 'ca.crt'}",
         "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
-        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--service-account-issuer={place.issuer}", f"--service-account-jwks-uri={place.issuer}{issuer.JWKS}",
+        f"--api-audiences={','.join(issuer.AUDIENCES)}",
         f"--service-account-signing-key-file={pki / 'sa.key'}", f"--service-account-key-file={pki / 'sa.pub'}",
         f"--kubelet-client-certificate={pki / 'apiserver-kubelet-client.crt'}",
         f"--kubelet-client-key={pki / 'apiserver-kubelet-client.key'}",

@@ -20,6 +20,7 @@ from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
 from labs.cluster.nodes import access, disk, fleet, orders, pressure
 from labs.cluster.nodes.api import Client
+from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import end_strays
 from labs.cluster.nodes.declared import Record
@@ -75,18 +76,19 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     write_kubeconfig(given.home / "kubernetes" / "nodes.kubeconfig", given.server, certificates, access.IDENTITY)
     administrator = Client(given.server, certificates, "admin")
     await access.grant(administrator)
-    await administrator.close()
+    aws = Aws(given.home)
+    await aws.install(administrator)
     client = Client(given.server, certificates, access.IDENTITY)
     record = Record.read(folder)
     nodes = fleet.several(given.nodes, record, given.port)
     events = Events(client)
     place = Place(client, events, HostImages(), Backoff(*given.backoff), given.home, folder / "lock",
-                  int(given.server.rsplit(":", 1)[1]))
+                  int(given.server.rsplit(":", 1)[1]), aws)
     pods = Pods(nodes, place, folder / "pods")
     server = Server(nodes, pods, certificates, given.port)
     several = Fleet(nodes, folder, record, client, pods, given.port)
     work = [server.serve(), events.send(), pods.follow(), several.keep(), orders.serve(given.orders, several.carry_out),
-            disk.hold(nodes, pods.containers), pressure.watch(nodes, pods.of)]
+            disk.hold(nodes, pods.containers), pressure.watch(nodes, pods.of), aws.keep(administrator)]
     tasks = [asyncio.create_task(each) for each in work]
     stopped = asyncio.create_task(_signalled(loop))
     done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -96,6 +98,7 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     end_strays(given.home, None)
     await asyncio.wait(tasks)
     await client.close()
+    await administrator.close()
     for task in done:
         task.result()       # raises what made it fail
 

@@ -67,14 +67,19 @@ class Client:
         """Server-side apply: makes the object, or takes over these fields."""
         return await self._call("PATCH", path, body, APPLY, {"fieldManager": "labs-nodes", "force": "true"})
 
+    async def apply_yaml(self, path: str, text: str) -> Object:
+        """``apply`` for an object that is written as YAML."""
+        return await self._call("PATCH", path, text, APPLY, {"fieldManager": "labs-nodes", "force": "true"})
+
     async def delete(self, path: str, body: Object) -> Object:
         """DELETE with DeleteOptions."""
         return await self._call("DELETE", path, body)
 
-    async def _call(self, method: str, path: str, body: Object | None = None, kind: str = "application/json",
+    async def _call(self, method: str, path: str, body: Object | str | None = None, kind: str = "application/json",
                     query: Mapping[str, str] | None = None) -> Object:
         """The answered object; raises Refused, or TemporaryError when the server does not answer."""
-        content = None if body is None else json.dumps(body).encode()
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
+        content = None if text is None else text.encode()
         try:
             answer = await self._http.request(method, path, content=content, params=query,
                                               headers={"Content-Type": kind} if content else {})

@@ -13,13 +13,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from labs.cluster.nodes import disk, pressure, sandbox, states
 from labs.cluster.nodes.api import Client, Object, Refused
+from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import Attempts, Container
 from labs.cluster.nodes.environment import ConfigError, expand, variables
@@ -56,6 +57,7 @@ class Place:
     home: Path
     lock: Path
     api_port: int
+    aws: Aws
 
 
 @dataclass
@@ -228,6 +230,7 @@ class Worker:
         try:
             mounts = sandbox.mounts(spec, *mounted, container.folder)
             jailed = sandbox.specification(self.pod, spec, image, environment, mounts, root, self.place.api_port)
+            jailed = replace(jailed, connect=tuple(sorted({*jailed.connect, *self.place.aws.ports()})))
         except ValueError as error:
             return self._cannot(name, "CreateContainerConfigError", str(error))
         self._tell("Normal", "Created", "Container created", name)
@@ -282,7 +285,8 @@ class Worker:
                                       "podIPs": [{"ip": self.address}], "hostIPs": [{"ip": "127.0.0.1"}]}}
         programs = Path(sys.executable).parent
         base = {
-            "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **image.environment,
+            "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **self.place.aws.environment(),
+            **image.environment,
             "HOSTNAME": self.pod["spec"].get("hostname") or self.pod["metadata"]["name"], "POD_IP": self.loopback,
             "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.place.api_port),
             "KUBERNETES_SERVICE_PORT_HTTPS": str(self.place.api_port)}

@@ -281,7 +281,11 @@ def test_reset_is_an_empty_cluster_again_and_says_what_went(cluster_home: Path, 
 def test_tokens_can_be_checked_where_the_server_says(cluster_home: Path) -> None:
     status, said = ask(cluster_home, "/.well-known/openid-configuration", "admin")
     assert status == 200
-    assert said["jwks_uri"] == f"{places.endpoint('kubernetes')}/openid/v1/jwks"
+    note = json.loads((cluster_home / "issuers" / "kubernetes.json").read_text())
+    assert note["issuer"] == said["issuer"]
+    assert note["location"] == places.endpoint("kubernetes"), "the name is an EKS cluster's; a note says where it is"
+    status, keys = ask(cluster_home, said["jwks_uri"].removeprefix(said["issuer"]), "admin")
+    assert (status, keys["keys"][0]["alg"]) == (200, "RS256")
     assert said["id_token_signing_alg_values_supported"] == ["RS256"]
 
 
