@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("name", choices=("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"))
     parser.add_argument("--home", type=Path, required=True, help="the state folder")
     parser.add_argument("--etcd", type=Path, required=True, help="etcd's socket")
+    parser.add_argument("--egress", type=Path, help="socket of the API server's way into the cluster")
     parser.add_argument("--port", type=int, default=0, help="of the program's own server")
     parser.add_argument("--server", default="", help="URL of the API server, for its clients")
     parser.add_argument("--number", type=int, default=0, help="of this cluster among those of the machine")
@@ -55,7 +56,7 @@ def _prepared(given: argparse.Namespace, place: Place) -> list[str]:
         write_kubeconfig(given.home / "kubeconfig", f"https://127.0.0.1:{given.port}", place.pki, "admin")
         issuer.publish(given.home, place.issuer, f"https://127.0.0.1:{given.port}",
                        (place.pki / "ca.crt").read_text(encoding="ascii"))
-        return flags.api_server(place, given.port)
+        return flags.api_server(place, given.port, given.egress)
     identity = given.name.removeprefix("kube-")
     write_kubeconfig(place.kubeconfig(identity), given.server, place.pki, identity)
     make = flags.controller_manager if identity == "controller-manager" else flags.scheduler

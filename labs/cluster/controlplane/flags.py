@@ -72,9 +72,25 @@ def etcd(place: Place) -> list[str]:
     ]
 
 
-def api_server(place: Place, port: int) -> list[str]:
-    """On ``https://127.0.0.1:PORT``."""
+_EGRESS = """\
+apiVersion: apiserver.k8s.io/v1beta1
+kind: EgressSelectorConfiguration
+egressSelections:
+- name: cluster
+  connection:
+    proxyProtocol: HTTPConnect
+    transport: {{uds: {{udsName: "{socket}"}}}}
+"""
+
+
+def api_server(place: Place, port: int, egress: Path) -> list[str]:
+    """On ``https://127.0.0.1:PORT``; writes the file that names its way into the cluster.
+
+    :param egress: socket of a proxy (HTTP CONNECT) that reaches pods and nodes: their addresses are not this machine's
+    """
     pki = place.pki
+    selection = place.folder / "egress.yaml"
+    selection.write_text(_EGRESS.format(socket=egress), encoding="utf-8")
     return [
         f"--etcd-servers=unix://{place.etcd}",
         "--bind-address=127.0.0.1", f"--secure-port={port}",
@@ -90,6 +106,8 @@ def api_server(place: Place, port: int) -> list[str]:
         f"--kubelet-client-key={pki / 'apiserver-kubelet-client.key'}",
         f"--kubelet-certificate-authority={pki / 'ca.crt'}", "--kubelet-preferred-address-types=InternalIP",
         *_aggregation(pki),
+        # to a Service's pods directly: a way into the cluster knows pods, and their Services by asking the API server
+        f"--egress-selector-config-file={selection}", "--enable-aggregator-routing=true",
         f"--default-not-ready-toleration-seconds={EVICTED_AFTER}",
         f"--default-unreachable-toleration-seconds={EVICTED_AFTER}",
         f"--audit-policy-file={Path(__file__).with_name('audit-policy.yaml')}",

@@ -34,10 +34,10 @@ def _fetch(*names: str) -> list[str] | None:
 
 def _command(name: str, context: Context, *more: str) -> list[str]:
     return [sys.executable, "-m", "labs.cluster.controlplane", name, "--home", str(context.home),
-            "--etcd", str(state.short_path("etcd.sock")), "--number", str(_number()), *more]
+            "--etcd", str(state.short_path("etcd.sock")), "--number", str(number()), *more]
 
 
-def _number() -> int:
+def number() -> int:
     """Which of the clusters of this machine this is: two that run at once need addresses of their own."""
     chosen = os.environ.get("LABS_KUBERNETES_NUMBER", "0")
     if not chosen.isdigit() or int(chosen) >= CLUSTERS:
@@ -116,7 +116,8 @@ ETCD = Service(
     start=False, prepare=lambda: _fetch("etcd"), environment=_GO)
 
 KUBERNETES = Service(
-    "kubernetes", lambda context: _command("kube-apiserver", context, "--port", str(context.port)), _api_server_ready,
+    "kubernetes", lambda context: _command("kube-apiserver", context, "--port", str(context.port), "--egress",
+                                           str(state.short_path("egress.sock"))), _api_server_ready,
     port=6443, scheme="https", needs=("etcd",), parts=("etcd", "kube-controller-manager", "kube-scheduler", "nodes"),
     deadline=READY_WITHIN, start=False, prepare=lambda: _fetch("kube-apiserver", "kubectl"), environment=_GO)
 

@@ -18,6 +18,7 @@ from typing import IO
 
 from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
+from labs.cluster.network import Network
 from labs.cluster.nodes import access, disk, fleet, orders, pressure
 from labs.cluster.nodes.api import Client
 from labs.cluster.nodes.aws import Aws
@@ -41,6 +42,8 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="the state folder")
     parser.add_argument("--server", required=True, help="URL of the API server")
     parser.add_argument("--port", type=int, required=True, help="of the nodes' own server")
+    parser.add_argument("--egress", type=Path, required=True, help="socket on which the API server asks for pods")
+    parser.add_argument("--number", type=int, default=0, help="of this cluster among those of the machine")
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--orders", type=Path, required=True, help="the Unix socket for `lab nodes`")
     parser.add_argument("--backoff", type=float, nargs=2, default=(10.0, 300.0), metavar=("FIRST", "MOST"),
@@ -82,13 +85,16 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     record = Record.read(folder)
     nodes = fleet.several(given.nodes, record, given.port)
     events = Events(client)
+    api_port = int(given.server.rsplit(":", 1)[1])
+    network = Network(client, given.home / "kubernetes", given.egress, api_port, given.number)
     place = Place(client, events, HostImages(), Backoff(*given.backoff), given.home, folder / "lock",
-                  int(given.server.rsplit(":", 1)[1]), aws)
+                  api_port, aws, network)
     pods = Pods(nodes, place, folder / "pods")
     server = Server(nodes, pods, certificates, given.port)
     several = Fleet(nodes, folder, record, client, pods, given.port)
-    work = [server.serve(), events.send(), pods.follow(), several.keep(), orders.serve(given.orders, several.carry_out),
-            disk.hold(nodes, pods.containers), pressure.watch(nodes, pods.of), aws.keep(administrator)]
+    work = [server.serve(), network.run(), events.send(), pods.follow(), several.keep(),
+            orders.serve(given.orders, several.carry_out), disk.hold(nodes, pods.containers),
+            pressure.watch(nodes, pods.of), aws.keep(administrator)]
     tasks = [asyncio.create_task(each) for each in work]
     stopped = asyncio.create_task(_signalled(loop))
     done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from labs.cluster.controlplane.services import READY_WITHIN, connect, get
+from labs.cluster.controlplane.services import READY_WITHIN, connect, get, number
 from labs.errors import PermanentError
 from labs.services import state
 from labs.services.catalog import Context, Service
@@ -37,7 +37,8 @@ def _backoff() -> list[str]:
 def _command(context: Context) -> list[str]:
     return [sys.executable, "-m", "labs.cluster.nodes", "--home", str(context.home), "--port", str(context.port),
             "--server", state.endpoint("kubernetes"), "--nodes", str(_count()), "--orders",
-            str(state.short_path(SOCKET)), "--backoff", *_backoff()]
+            str(state.short_path(SOCKET)), "--egress", str(state.short_path("egress.sock")), "--number", str(number()),
+            "--backoff", *_backoff()]
 
 
 def _ready(context: Context) -> None:

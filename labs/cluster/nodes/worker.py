@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from labs.cluster.network import Network
 from labs.cluster.nodes import disk, pressure, sandbox, states
 from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.aws import Aws
@@ -47,7 +48,7 @@ class Place:
     """What every worker uses.
 
     :param lock: the file that whoever plays the nodes holds locked
-    :param api_port: where the API server listens
+    :param network: what connects pods
     """
 
     client: Client
@@ -58,6 +59,7 @@ class Place:
     lock: Path
     api_port: int
     aws: Aws
+    network: Network
 
 
 @dataclass
@@ -94,8 +96,8 @@ class Worker:
 
     @property
     def loopback(self) -> str:
-        """Where the pod's own servers listen: 127.244.x.y for the pod address 10.244.x.y."""
-        return self.address.replace("10.", "127.", 1) if self.address.startswith("10.") else "127.0.0.1"
+        """Where the pod's own servers listen: 127.244.x.y, usually, for the pod address 10.244.x.y."""
+        return self.place.network.ranges.end(self.address) if self.address else "127.0.0.1"
 
     @property
     def uid(self) -> str:
