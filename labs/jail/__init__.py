@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from labs.jail.rungs import Report, promises
     from labs.jail.running import Running, run, start
-    from labs.jail.spec import NOBODY, REQUIRED, Mount, Result, Spec, runtime
+    from labs.jail.spec import NOBODY, REQUIRED, Mount, Result, Root, Spec, runtime
 
 __all__ = [
-    "NOBODY", "REQUIRED", "Mount", "Report", "Result", "Running", "Spec", "promises", "run", "runtime", "start",
+    "NOBODY", "REQUIRED", "Mount", "Report", "Result", "Root", "Running", "Spec", "promises", "run", "runtime", "start",
 ]
 
 # resolved on first use: the supervisor imports this package too, and its start is part of every jail's
-_WHERE = dict.fromkeys(("NOBODY", "REQUIRED", "Mount", "Result", "Spec", "runtime"), "spec")
+_WHERE = dict.fromkeys(("NOBODY", "REQUIRED", "Mount", "Result", "Root", "Spec", "runtime"), "spec")
 _WHERE |= {"Report": "rungs", "promises": "rungs", "Running": "running", "run": "running", "start": "running"}
 
 

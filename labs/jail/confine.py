@@ -17,7 +17,7 @@ import struct
 import sys
 from collections.abc import Mapping
 
-from labs.jail import landlock, seccomp
+from labs.jail import landlock, seccomp, view
 
 TYPE_CHECKING = False      # typing takes longer to import than everything else here together
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_N
 PR_CAP_AMBIENT, AMBIENT_RAISE, AMBIENT_CLEAR = 47, 2, 4
 CAPSET, CAPABILITY_VERSION = {"x86_64": 126, "aarch64": 91}, 0x20080522
 SLACK = 64
-DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2
+DAC_OVERRIDE, DAC_READ_SEARCH, SETPCAP, SYS_CHROOT = 1, 2, 8, 18
 READY = re.compile(rb"ok (\d+)\n")
 """What ``become`` reports last, with its pid; what follows is why the command could not be executed."""
 
@@ -72,16 +72,24 @@ def confine(plan: Mapping[str, Any], report: int) -> None:
     resource_limits(plan)
     version = plan["landlock"]
     rules = None
+    new = view.NEW if plan["root"] and plan["rung"] == "bubblewrap" else ""
+    if new:
+        view.show(plan)
     if version:
-        proc = ["/proc"] if plan["rung"] == "bubblewrap" else []
-        targets = [(target, writable) for _, target, writable in plan["mounts"]]
+        proc = ["/proc"] if plan["rung"] == "bubblewrap" or plan["root"] else []
+        targets = [(view.inside(new, target) if new else target, writable) for _, target, writable in plan["mounts"]]
         readable = plan["readable"] + proc + [target for target, writable in targets if not writable]
         writable = [target for target, writable in targets if writable]
+        if plan["root"]:
+            (writable if plan["root"]["writable"] else readable).append(new or "/")
         rules = landlock.ruleset(version, readable, writable + ([plan["writable"]] if plan["writable"] else []),
                                  plan["connect"], plan["bind"])
-    give_up_privileges(plan, files_watched=rules is not None)
+    if new:
+        enter(plan, new)
+    else:
+        give_up_privileges(plan, files_watched=rules is not None)
     limit_processes(plan)
-    os.umask(0o077)
+    os.umask(0o022 if plan["root"] else 0o077)
     os.chdir(plan["directory"] or plan["writable"] or "/")
     keep = {0, 1, 2, report, rules, *plan["pass_fds"]}
     for descriptor in open_files():
@@ -149,7 +157,7 @@ def give_up_privileges(plan: Mapping[str, Any], *, files_watched: bool) -> None:
     uid = plan["uid"]
     if sys.platform != "linux":
         return
-    hidden = out_of_reach(plan, os.getuid() if uid is None else uid)
+    hidden = out_of_reach(plan, os.getuid() if uid is None else uid) or (plan["root"] and uid is not None)
     kept = set()
     if hidden and files_watched:
         kept = set([each for each in (DAC_READ_SEARCH, DAC_OVERRIDE) if has_capability(each)][:1])
@@ -159,11 +167,35 @@ def give_up_privileges(plan: Mapping[str, Any], *, files_watched: bool) -> None:
         with contextlib.suppress(OSError):      # not ours to drop, or beyond the last one
             prctl(PR_CAPBSET_DROP, capability)
     if uid is not None:
+        if plan["root"]:
+            view.own_streams(uid, plan["gid"])
         prctl(PR_SET_KEEPCAPS, int(bool(kept)))
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
+        os.setgroups(plan["root"]["groups"] if plan["root"] else [])
+        os.setresgid(plan["gid"], plan["gid"], plan["gid"])
         os.setresuid(uid, uid, uid)
     set_capabilities(kept)
+
+
+def enter(plan: Mapping[str, Any], new: str) -> None:
+    """Make ``new`` the root, become the user it asks for, and give every capability up."""
+    uid, gid, seen = plan["uid"], plan["gid"], (plan["root"]["uid"], plan["root"]["gid"])
+    if uid is not None:
+        view.own_streams(uid, gid)
+        prctl(PR_SET_KEEPCAPS, 1)
+        os.setgroups(plan["root"]["groups"])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+        set_capabilities({SYS_CHROOT, SETPCAP})
+        prctl(PR_SET_DUMPABLE, 1)
+        if seen != (uid, gid):
+            with contextlib.suppress(OSError):      # no user namespaces here: it is seen as who it is
+                view.appear_as(*seen)
+    os.chroot(new)
+    os.chdir("/")
+    for capability in range(64):
+        with contextlib.suppress(OSError):
+            prctl(PR_CAPBSET_DROP, capability)
+    set_capabilities(set())
 
 
 def out_of_reach(plan: Mapping[str, Any], uid: int) -> bool:

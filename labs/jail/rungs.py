@@ -13,19 +13,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labs.errors import PermanentError
-from labs.jail import confine, landlock, seccomp
-from labs.jail.spec import Spec, runtime
+from labs.jail import confine, landlock, seccomp, view
+from labs.jail.spec import Root, Spec, runtime
 
 RUNGS = ("bubblewrap", "proot", "plain")
 PROBE_SECONDS = 20.0
@@ -57,6 +59,21 @@ def python_command(module: str) -> list[str]:
     return [PYTHON, "-I", "-S", "-c", code]
 
 
+def hosts_python(module: str) -> list[str]:
+    """As ``python_command`` where the host lies below ``view.HOST``: its loader, its libraries, its Python."""
+    import ctypes  # noqa: F401 (its library is to be among those that are mapped)
+
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+        mapped = {os.path.realpath(fields[5]) for line in file if len(fields := line.split()) == 6
+                  and fields[5].startswith("/") and ".so" in fields[5]}
+    loader = next((path for path in mapped if os.path.basename(path).startswith("ld-")), "")
+    folders = sorted({view.HOST + os.path.dirname(path) for path in mapped if "site-packages" not in path})
+    code = f"import sys; sys.path.insert(0, {view.HOST + str(PACKAGE.parents[1])!r}); " \
+           f"from labs.jail.{module} import main; main(int(sys.argv[1]))"
+    start = [view.HOST + loader, "--library-path", ":".join(folders)] if loader else []
+    return [*start, view.HOST + PYTHON, "-s", "-S", "-P", "-c", code]
+
+
 def promises(rung: str | None = None, spec: Spec | None = None) -> Report:
     """What is kept on a rung (the best one by default) for a spec (one that may use a TCP port by default)."""
     spec = spec or Spec(connect=(443,), readable=runtime())
@@ -70,7 +87,8 @@ def judge(rung: str, plan: Mapping[str, Any]) -> tuple[dict[str, str], dict[str,
     linux, version, filtered = sys.platform == "linux", plan["landlock"], seccomp.available()
     view = rung == "bubblewrap"
     plain = not plan["connect"] and not plan["bind"]
-    uid_left = plan["uid"] is None or view or bool(version) or not confine.out_of_reach(plan, plan["uid"])
+    uid_left = plan["uid"] is None or view or bool(version) or not (
+        plan["root"] or confine.out_of_reach(plan, plan["uid"]))
     files = "a view of its own" if view else "Landlock and the seccomp filter" if version >= 3 and filtered else ""
     table = {
         "files": (files, "bubblewrap, or Landlock 3 (Linux 6.2) on x86_64 or aarch64"),
@@ -99,15 +117,17 @@ def choose(spec: Spec) -> str:
             raise PermanentError(f"There is no rung {spec.rung!r}.", f"The rungs are {', '.join(RUNGS)}.")
         if spec.rung in gone:
             raise PermanentError(f"The {spec.rung} rung is not available: {gone[spec.rung]}.", REMEDY)
-        if spec.rung == "plain" and spec.mounts:
-            raise PermanentError("The plain rung has no mounts.", REMEDY)
+        if spec.rung == "plain" and (spec.mounts or spec.root):
+            raise PermanentError("The plain rung has no mounts and no root file system of its own.", REMEDY)
         return spec.rung
     usable = [rung for rung in RUNGS if rung not in gone]
-    if spec.mounts and usable == ["plain"]:
-        raise PermanentError(f"Mounts need bubblewrap or PRoot: {gone['bubblewrap']}; {gone['proot']}.", REMEDY)
+    if (spec.mounts or spec.root) and usable == ["plain"]:
+        raise PermanentError(f"Mounts and a root file system need bubblewrap or PRoot: {gone['bubblewrap']}; "
+                             f"{gone['proot']}.", REMEDY)
     if "bubblewrap" in usable:
         return "bubblewrap"
-    return "proot" if spec.mounts else "plain"      # PRoot costs 0.4 s a start, and keeps no promise but the view
+    # PRoot costs 0.4 s a start, and keeps no promise but the view
+    return "proot" if spec.mounts or spec.root else "plain"
 
 
 REMEDY = "Install bubblewrap or proot (Debian, conda-forge), or allow user namespaces; docs/jail.md says more."
@@ -164,7 +184,8 @@ def proot_loader() -> tuple[bytes, str]:
 
 def proot_environment(scratch: str) -> dict[str, str]:
     """What PRoot reads from its environment, not the command's."""
-    return {"PROOT_LOADER": os.path.join(scratch, "loader"), "PROOT_TMP_DIR": scratch, "PROOT_DONT_POLLUTE_ROOTFS": "1"}
+    return {"PROOT_LOADER": os.path.join(scratch, "loader"), "PROOT_TMP_DIR": scratch, "PROOT_DONT_POLLUTE_ROOTFS": "1",
+            "PYTHONHOME": view.HOST + os.path.realpath(sys.base_prefix)}     # read by ``hosts_python`` alone
 
 
 def wrap(rung: str, plan: Mapping[str, Any], scratch: str) -> list[str]:
@@ -174,21 +195,36 @@ def wrap(rung: str, plan: Mapping[str, Any], scratch: str) -> list[str]:
     """
     if rung == "plain":
         return []
-    made = [*bubblewrap(plan, bubblewrap_options()[0]), "--"] if rung == "bubblewrap" else proot(plan, scratch)
-    return [*made, *python_command("confine")]
+    if rung == "bubblewrap":
+        return [*bubblewrap(plan, bubblewrap_options()[0]), "--", *python_command("confine")]
+    return [*proot(plan, scratch), *(hosts_python("confine") if plan["root"] else python_command("confine"))]
 
 
 def bubblewrap(plan: Mapping[str, Any], options: tuple[str, ...]) -> list[str]:
     """Namespaces, and a root of nothing but the granted paths.  Root keeps what it needs to become another uid."""
     made = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    root = plan["root"]
     if os.getuid() == 0:
         made += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
     else:
         made += ["--unshare-user"]
+    if root:
+        made += _capabilities_for_a_root()
+        if os.getuid() != 0:
+            made += ["--uid", str(root["uid"]), "--gid", str(root["gid"])]
+        if root["hostname"]:
+            made += ["--hostname", root["hostname"]]
     if "net" in options and not plan["connect"] and not plan["bind"] and not plan["unix_sockets"]:
         made += ["--unshare-net"]
     granted = dict.fromkeys([*plan["readable"], *runtime(), *SOURCES])
-    targets = [*granted, *(target for _, target, _ in plan["mounts"]), *filter(None, [plan["writable"]])]
+    mounts = [(source, f"{view.MOUNTS}/{index}" if root else target, writable)
+              for index, (source, target, writable) in enumerate(plan["mounts"])]
+    if root and root["changes"]:
+        mounts += [(root["folder"], view.LOWER, False), (root["changes"], view.CHANGES, True)]
+        made += ["--dir", view.BASE, "--dir", view.NEW]
+    elif root:
+        mounts += [(root["folder"], view.NEW, True)]
+    targets = [*granted, *(target for _, target, _ in mounts), *filter(None, [plan["writable"]])]
     for folder in sorted({str(parent) for path in targets for parent in Path(path).parents} - {"/"}):
         made += ["--dir", folder]       # else bubblewrap makes it for root alone
     for path in granted:
@@ -199,20 +235,70 @@ def bubblewrap(plan: Mapping[str, Any], options: tuple[str, ...]) -> list[str]:
         made += ["--proc", "/proc"]
     if plan["writable"]:
         made += ["--bind", plan["writable"], plan["writable"]]
-    for source, target, writable in plan["mounts"]:
+    for source, target, writable in mounts:
         made += ["--bind" if writable else "--ro-bind", source, target]
     return [*made, "--remount-ro", "/", "--chdir", "/"]
 
 
+def _capabilities_for_a_root() -> list[str]:
+    """What ``view`` needs before the command, over namespaces of the jail's own; the command gets none of them."""
+    needed = ("SYS_ADMIN", "SYS_CHROOT", "SETPCAP", "DAC_OVERRIDE", "FOWNER", "CHOWN")
+    return [word for name in needed for word in ("--cap-add", f"CAP_{name}")]
+
+
+@functools.cache
+def overlay() -> str:
+    """Why this host's bubblewrap rung cannot keep a root's changes apart from the root, or ""; looked at once."""
+    if why := bubblewrap_options()[1]:
+        return why
+    code = f"import sys; sys.path.insert(0, {str(PACKAGE.parents[1])!r}); from labs.jail import view; " \
+           "view.overlay(view.LOWER, view.CHANGES, view.NEW)"
+    with tempfile.TemporaryDirectory(prefix="jail-") as made:
+        folders = [Path(made, name) for name in ("lower", "changes", f"changes/{view.UPPER}", f"changes/{view.WORK}")]
+        for folder in folders:
+            folder.mkdir()
+        plan = Spec(root=Root(str(folders[0]), str(folders[1]))).plan()
+        command = [*bubblewrap(plan, bubblewrap_options()[0]), "--", PYTHON, "-I", "-S", "-c", code]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False, env={})
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        finally:
+            forget(folders[1])
+    return done.stderr.decode("utf-8", "replace").strip()[-200:] if done.returncode else ""
+
+
+def forget(changes: Path) -> None:
+    """Remove a folder of changes, also where the command left folders in it that may not be entered."""
+    if os.getuid() != 0:
+        for folder, names, _ in os.walk(changes):       # top down: a folder is opened up before it is entered
+            for name in names:
+                path = os.path.join(folder, name)
+                if not os.path.islink(path):
+                    with contextlib.suppress(OSError):
+                        os.chmod(path, 0o700)
+    shutil.rmtree(changes, ignore_errors=True)
+
+
 def proot(plan: Mapping[str, Any], scratch: str) -> list[str]:
     """The same root of granted paths, made by rewriting paths in system calls.  Convenience, no barrier by itself."""
-    root = os.path.join(scratch, "root")
+    own = plan["root"]
+    root = own["folder"] if own else os.path.join(scratch, "root")
     os.makedirs(root, exist_ok=True)
     os.chmod(scratch, 0o711)
     loader = Path(scratch, "loader")
     loader.write_bytes(proot_loader()[0])
     loader.chmod(0o755)
     made = [shutil.which("proot") or "proot", "-r", root, "-w", "/"]
+    if own:
+        view.furnish(root, plan)
+        if os.getuid() != 0:
+            made += ["-i", f"{own['uid']}:{own['gid']}"]
+        host = [os.path.realpath(path) for path in (*runtime(), *SOURCES)]
+        made += [word for path in dict.fromkeys(host) for word in ("-b", f"{path}:{view.HOST}{path}")]
+        made += ["-b", f"{scratch}:{view.BASE}/scratch"]
+        made += [word for path in ("/proc", *landlock.DEVICES) for word in ("-b", f"{path}:{path}")]
+        return made + [word for source, target, _ in plan["mounts"] for word in ("-b", f"{source}:{target}")]
     writable = [plan["writable"]] if plan["writable"] else []
     paths = [*plan["readable"], *runtime(), *SOURCES, *landlock.DEVICES, *writable, "/proc", scratch]
     for path in dict.fromkeys(path for path in paths if os.path.exists(path)):

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from labs.errors import PermanentError, TemporaryError
-from labs.jail import rungs
+from labs.jail import rungs, view
 from labs.jail.spec import Result, Spec
 
 START_SECONDS = 30.0
@@ -196,7 +196,8 @@ def start(spec: Spec, command: Sequence[str], *, stdin: Any = subprocess.DEVNULL
                              "Use a host that can, or say that weaker isolation is accepted; see docs/jail.md.")
     scratch = tempfile.mkdtemp(prefix="jail-") if rung == "proot" else None
     if scratch:
-        plan["readable"] = [*plan["readable"], f"{scratch}/loader"]     # PRoot runs every program through it
+        seen = f"{view.BASE}/scratch" if spec.root else scratch
+        plan["readable"] = [*plan["readable"], f"{seen}/loader"]     # PRoot runs every program through it
     order = {"plan": plan, "command": [str(word) for word in command], "wrap": rungs.wrap(rung, plan, scratch or "")}
     facts = {"rung": rung, "kept": list(kept), "missing": list(missing)}
     running = _launch(order, scratch, facts, stdin, stdout, stderr)

@@ -26,6 +26,30 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """A root file system that the command sees instead of the host's granted paths; needs bubblewrap or PRoot.
+
+    All of it may be read, and changed where file modes and ``writable`` let the user; mounts and ``/proc`` lie over it.
+
+    :param folder: the root; with ``changes`` it is only read and may be shared, else it is this jail's alone
+    :param changes: an empty folder for what the command changes; needs ``rungs.overlay()``
+    :param writable: may it be changed at all?
+    :param uid: the user as the command sees it.  Started by root it really is that user, and 0 is NOBODY seen as 0
+        (root's files in ``folder`` then belong to NOBODY); else it is the caller, seen under that number
+    :param groups: further groups; only where root starts the jail
+    :param hostname: what ``uname`` says; bubblewrap only
+    """
+
+    folder: str
+    changes: str | None = None
+    writable: bool = True
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    hostname: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What a command may do; what is not granted here is refused.  Sizes in bytes, times in seconds.
 
@@ -48,6 +72,7 @@ class Spec:
     :param output_bytes: of standard output and standard error each, for ``run``
     :param requires: the promises without which it must not start
     :param rung: ``bubblewrap``, ``proot`` or ``plain``; None for the best that the host has and the spec needs
+    :param root: a root file system of its own; ``readable`` and ``writable`` are then unused, and ``uid`` is the root's
     """
 
     readable: tuple[str, ...] = ()
@@ -71,15 +96,21 @@ class Spec:
     output_bytes: int = 2**20
     requires: frozenset[str] = REQUIRED
     rung: str | None = None
+    root: Root | None = None
 
     def plan(self) -> dict[str, Any]:
         """The same as plain JSON data, defaults filled in, for the supervisor; paths are absolute."""
         from labs.jail import landlock
 
-        root = os.getuid() == 0
+        root, own = os.getuid() == 0, self.root
+        uid, gid = (own.uid or NOBODY, own.gid or NOBODY) if own else (NOBODY if self.uid is None else self.uid,) * 2
         return {
-            "readable": [os.path.abspath(path) for path in self.readable],
-            "writable": os.path.realpath(self.writable) if self.writable else None,
+            "readable": [] if own else [os.path.abspath(path) for path in self.readable],
+            "writable": os.path.realpath(self.writable) if self.writable and not own else None,
+            "root": None if own is None else {
+                "folder": os.path.realpath(own.folder), "writable": own.writable, "uid": own.uid, "gid": own.gid,
+                "changes": os.path.realpath(own.changes) if own.changes else None, "hostname": own.hostname,
+                "groups": [each for each in own.groups if each], "owner": NOBODY},
             "writable_bytes": self.writable_bytes,
             "mounts": [[os.path.realpath(each.source), each.target, each.writable] for each in self.mounts],
             "connect": sorted(self.connect),
@@ -88,7 +119,8 @@ class Spec:
             "system_v_ipc": self.system_v_ipc,
             "environment": dict(self.environment),
             "directory": self.directory,
-            "uid": (NOBODY if self.uid is None else self.uid) if root else None,
+            "uid": uid if root else None,
+            "gid": gid if root else None,
             "memory": self.memory,
             "address_space": self.memory + 2**30 if self.address_space is None else self.address_space,
             "cpu_seconds": self.cpu_seconds,

@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 
-from labs.jail import confine, processes
+from labs.jail import confine, processes, view
 
 TYPE_CHECKING = False      # typing takes longer to import than everything else here together
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Supervisor:
         self.leader = 0
         self.readiness = b""
         self.answered = False
+        self.changed: str | None = self.plan["writable"]
         self.tracee = 0     # the command's pid where PRoot is the leader
 
     def run(self) -> None:
@@ -76,6 +77,14 @@ class Supervisor:
         plan = self.plan
         if plan["writable"] and plan["uid"] is not None:
             os.chown(plan["writable"], plan["uid"], plan["uid"])
+        if plan["root"] and plan["root"]["changes"]:
+            self.changed = plan["root"]["changes"]
+            for name in (view.UPPER, view.WORK):
+                path = os.path.join(self.changed, name)
+                os.makedirs(path, exist_ok=True)
+                os.chmod(path, 0o755)
+                if plan["uid"] is not None:
+                    os.chown(path, plan["root"]["owner"], plan["root"]["owner"])
         plan["uid_tasks"] = processes.tasks_of(os.getuid() if plan["uid"] is None else plan["uid"])
         reports, report = os.pipe()
         self.leader = os.fork()
@@ -202,7 +211,7 @@ class Supervisor:
             self.limit = "cpu"
         elif tasks > plan["processes"] + overhead:
             self.limit = "processes"
-        elif plan["writable"] and not within(plan["writable"], plan["writable_bytes"]):
+        elif self.changed and not within(self.changed, plan["writable_bytes"]):
             self.limit = "files"
         return self.limit is not None
 
