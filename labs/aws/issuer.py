@@ -96,15 +96,7 @@ class Issuer:
         :param cluster: name of the EKS cluster whose issuer this is, "" for none
         :raises TemporaryError: the gateway does not answer
         """
-        query = urllib.parse.urlencode(
-            {"account": account, "issuer": self.url, "location": self.location, "cluster": cluster}
-        )
-        request = urllib.request.Request(f"{endpoint}/_lab/issuers?{query}", method="POST", data=b"")
-        try:
-            with urllib.request.urlopen(request, timeout=5):
-                pass
-        except (OSError, urllib.error.HTTPError) as error:
-            raise TemporaryError(f"The AWS endpoint {endpoint} did not take the issuer's address: {error}") from error
+        _tell(endpoint, account=account, issuer=self.url, location=self.location, cluster=cluster)
 
     def documents(self, path: str) -> dict[str, Any] | None:
         """What the issuer publishes under a path, ``None`` where there is nothing."""
@@ -134,6 +126,21 @@ class Issuer:
         times = {"iat": now, "nbf": now, "exp": now + self.lifetime}
         body = {"iss": self.url, "sub": subject, "aud": audience, "jti": str(uuid.uuid4()), **times, **claims}
         return jwt.sign(body, self._key, self.key_id)
+
+
+def forget(endpoint: str, account: str, url: str, cluster: str = "") -> None:
+    """Take back :meth:`Issuer.announce`; raises as it does."""
+    _tell(endpoint, account=account, issuer=url, location="", cluster=cluster)
+
+
+def _tell(endpoint: str, **about: str) -> None:
+    query = urllib.parse.urlencode(about)
+    request = urllib.request.Request(f"{endpoint}/_lab/issuers?{query}", method="POST", data=b"")
+    try:
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+    except (OSError, urllib.error.HTTPError) as error:
+        raise TemporaryError(f"The AWS endpoint {endpoint} did not take the issuer's address: {error}") from error
 
 
 class ClusterIssuer(Issuer):

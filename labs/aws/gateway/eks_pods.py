@@ -38,6 +38,8 @@ FOLDER = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 SECONDS = 86_400
 """How long a projected token is good."""
 FULL_URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+WEB_IDENTITY = "aws-iam-token"
+_WEB_IDENTITY_NAMES = ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 _WEBHOOK = re.compile(r"/_eks/pods/(?P<endpoint>[0-9A-Za-z.-]+:[0-9]{1,5})")
 _AGENT = re.compile(r"/_eks/(?P<account>[0-9]{12})/(?P<cluster>[0-9A-Za-z][A-Za-z0-9_-]{0,99})/v1/credentials")
 
@@ -139,7 +141,8 @@ async def _cluster_of(exchange: Exchange, namespace: str, service_account: str) 
 def changes(pod: Mapping[str, Any], uri: str, region: str) -> list[dict[str, Any]]:
     """The JSON Patch (RFC 6902) that EKS's webhook makes for Pod Identity; none for a pod that has it already.
 
-    A container that sets the agent's address itself is left alone.
+    A container that sets the agent's address itself is left alone.  What the service account's annotation brought
+    (web identity) is taken out again: EKS's webhook does one of both, and looks for an association first.
     """
     spec = pod["spec"]
     if any(volume["name"] == VOLUME for volume in spec.get("volumes") or []):
@@ -149,7 +152,12 @@ def changes(pod: Mapping[str, Any], uri: str, region: str) -> list[dict[str, Any
         "AWS_STS_REGIONAL_ENDPOINTS": "regional", "AWS_DEFAULT_REGION": region, "AWS_REGION": region,
     }  # fmt: skip
     mount = {"name": VOLUME, "mountPath": FOLDER, "readOnly": True}
-    made: list[dict[str, Any]] = []
+    made = _without_web_identity(pod)
+    if made:
+        spec = json.loads(json.dumps(spec))
+        for change in made:
+            spec[change["path"].split("/")[2]] = change["value"]
+    before = len(made)
     for kind in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(kind) or []):
             known = {each["name"] for each in container.get("env") or []}
@@ -158,11 +166,35 @@ def changes(pod: Mapping[str, Any], uri: str, region: str) -> list[dict[str, Any
             env = [{"name": name, "value": value} for name, value in added.items() if name not in known]
             made += _append(f"/spec/{kind}/{index}/env", container.get("env"), env)
             made += _append(f"/spec/{kind}/{index}/volumeMounts", container.get("volumeMounts"), [mount])
-    if not made:
+    if len(made) == before:
         return []
     source = {"audience": POD_IDENTITY_AUDIENCE, "expirationSeconds": SECONDS, "path": VOLUME}
     volume = {"name": VOLUME, "projected": {"sources": [{"serviceAccountToken": source}]}}
     return made + _append("/spec/volumes", spec.get("volumes"), [volume])
+
+
+def _without_web_identity(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Volumes and containers anew, without the token for STS and what points to it; nothing where it is not there."""
+    spec = pod["spec"]
+    if not any(volume["name"] == WEB_IDENTITY for volume in spec.get("volumes") or []):
+        return []
+    made = [_replaced("volumes", [volume for volume in spec["volumes"] if volume["name"] != WEB_IDENTITY])]
+    for kind in ("initContainers", "containers"):
+        containers = []
+        for container in spec.get(kind) or []:
+            mounts = container.get("volumeMounts") or []
+            if any(mount["name"] == WEB_IDENTITY for mount in mounts):
+                env = [each for each in container.get("env") or [] if each["name"] not in _WEB_IDENTITY_NAMES]
+                kept = [mount for mount in mounts if mount["name"] != WEB_IDENTITY]
+                container = {**container, "env": env, "volumeMounts": kept}
+            containers.append(container)
+        if containers:
+            made.append(_replaced(kind, containers))
+    return made
+
+
+def _replaced(name: str, value: Any) -> dict[str, Any]:
+    return {"op": "add", "path": f"/spec/{name}", "value": value}       # "add" replaces a member that is there
 
 
 def _append(path: str, known: Any, values: list[dict[str, Any]]) -> list[dict[str, Any]]:

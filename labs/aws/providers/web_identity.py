@@ -135,6 +135,8 @@ class IssuerKeys:
         self._kept.pop((account, issuer), None)
         if not location:
             self._routes.pop((account, issuer), None)
+            if self._clusters.get((account, cluster)) == issuer:
+                del self._clusters[account, cluster]
         elif not _is_loopback(location):
             raise AwsError("InvalidInput", f"An issuer answers on loopback, not at {location}.", 400)
         else:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,8 +21,10 @@ from labs.aws.issuer import AUDIENCE, POD_IDENTITY_AUDIENCE, ClusterIssuer, GitH
 from labs.aws.metadata import InstanceMetadata
 from labs.aws.pod_agent import PATH, PodIdentityAgent
 from labs.aws.serving import Serving
+from labs.cluster.identity.issuer import identifier
 from labs.errors import PermanentError
 from labs.scenarios.b_iam_security.cases import allow, document, operator_arn
+from labs.scenarios.b_iam_security.cluster_pods import ClusterPods, learners_cluster
 from labs.scenarios.b_iam_security.pods import run_pod
 from labs.scenarios.base import Fault, Lab, Values, digest, pick
 from labs.scenarios.creation import (
@@ -74,7 +77,7 @@ class B2(Lab):
         namespace = pick(seed, "namespace", NAMESPACES)
         app, owner = pick(seed, "app", WORKLOADS), pick(seed, "owner", OWNERS)
         repository = f"{owner}/{app}"
-        cluster_id = digest(seed, "cluster")[:32].upper()
+        cluster_id = identifier(seed)
         return {
             "suffix": suffix,
             "namespace": namespace,
@@ -133,8 +136,9 @@ class B2(Lab):
 
     def reset(self, aws: AwsAccount, values: Values) -> list[str]:
         _stop(aws)
+        real = learners_cluster(aws, f"https://{values['issuer']}")
         iam, ec2, eks = (administrator(aws, service) for service in ("iam", "ec2", "eks"))
-        removed: list[str] = []
+        removed: list[str] = real.remove() if real else []
         for page in ec2.get_paginator("describe_instances").paginate():
             for instance in (each for reservation in page["Reservations"] for each in reservation["Instances"]):
                 if _is_node(instance, values) and instance["State"]["Name"] not in ("terminated", "shutting-down"):
@@ -402,14 +406,14 @@ def _ensure_provider(aws: AwsAccount, url: str, audiences: list[str]) -> None:
 class _Running:
     """The issuers of one account's lab and, once a pod asked for it, its node's agent."""
 
-    cluster: ClusterIssuer
+    cluster: ClusterIssuer | ClusterPods
     old_cluster: ClusterIssuer
     github: GitHubIssuer
     agent: Serving | None = None
     others: list[Serving] = field(default_factory=list)
 
     @property
-    def issuers(self) -> tuple[Issuer, ...]:
+    def issuers(self) -> tuple[Issuer | ClusterPods, ...]:
         return self.cluster, self.old_cluster, self.github
 
     def stop(self) -> None:
@@ -426,10 +430,12 @@ MOST_RUNNING = 4  # accounts at a time; a grader sees many
 def _running(aws: AwsAccount, values: Values) -> _Running:
     """The account's issuers, started if they are not, and announced to its endpoint."""
     key = (aws.endpoint, aws.account)
-    found = _all.get(key)
-    if found is None or found.cluster.url != f"https://{values['issuer']}":
+    found, url = _all.get(key), f"https://{values['issuer']}"
+    real = learners_cluster(aws, url)
+    if found is None or found.cluster.url != url or isinstance(found.cluster, ClusterPods) != (real is not None):
         _stop(aws)
-        found = _Running(ClusterIssuer(values["cluster_id"]), ClusterIssuer(values["old_cluster_id"]), GitHubIssuer())
+        cluster = real or ClusterIssuer(values["cluster_id"])
+        found = _Running(cluster, ClusterIssuer(values["old_cluster_id"]), GitHubIssuer())
         for issuer in found.issuers:
             issuer.start()
         _all[key] = found
@@ -482,6 +488,9 @@ def _agent(aws: AwsAccount, values: Values) -> str:
 def _pod(aws: AwsAccount, values: Values, identity: str = "keys", app: str = "") -> str:
     """Run the app in a pod that has its identity in one of three ways."""
     name = app or values["app"]
+    cluster = _running(aws, values).cluster
+    if isinstance(cluster, ClusterPods):
+        return _real_pod(aws, values, cluster, identity, name).strip()
     environment = {
         "AWS_ENDPOINT_URL": aws.endpoint,
         "AWS_DEFAULT_REGION": aws.region,
@@ -505,6 +514,44 @@ def _pod(aws: AwsAccount, values: Values, identity: str = "keys", app: str = "")
     else:
         raise PermanentError(f"a pod has no identity {identity!r}", f"Choose one of: {', '.join(IDENTITY_KINDS)}.")
     return run_pod(PROGRAM, environment, files).strip()
+
+
+def _real_pod(aws: AwsAccount, values: Values, cluster: ClusterPods, identity: str, name: str) -> str:
+    """The same in a pod of the learner's cluster, which is given its identity as EKS does."""
+    environment = {"AWS_DEFAULT_REGION": aws.region, "BUCKET": values["bucket"], "KEY": values["key"]}
+    namespace = values["namespace"]
+    if identity == "keys":
+        keys = access_key(aws, values["app_bot"])
+        environment["AWS_ACCESS_KEY_ID"] = keys["access_key_id"]
+        environment["AWS_SECRET_ACCESS_KEY"] = keys["secret_access_key"]
+        return cluster.run(namespace, "default", PROGRAM, environment)
+    if identity == "web identity":
+        role = f"arn:aws:iam::{aws.account}:role/{values['app_role']}"
+        environment["AWS_ROLE_SESSION_NAME"] = name
+        with _dissociated(aws, values, name):       # EKS prefers an association to an annotation
+            return cluster.run(namespace, name, PROGRAM, environment, role=role, wanted="aws-iam-token")
+    if identity == "pod identity":
+        return cluster.run(namespace, name, PROGRAM, environment, wanted="eks-pod-identity-token")
+    raise PermanentError(f"a pod has no identity {identity!r}", f"Choose one of: {', '.join(IDENTITY_KINDS)}.")
+
+
+@contextmanager
+def _dissociated(aws: AwsAccount, values: Values, name: str) -> Iterator[None]:
+    """Without the association of a service account, which is there again afterwards."""
+    eks, cluster = administrator(aws, "eks"), values["cluster"]
+    who = {"clusterName": cluster, "namespace": values["namespace"], "serviceAccount": name}
+    kept = []
+    for each in eks.list_pod_identity_associations(**who)["associations"]:
+        one = {"clusterName": cluster, "associationId": each["associationId"]}
+        kept.append(eks.describe_pod_identity_association(**one)["association"])
+        eks.delete_pod_identity_association(**one)
+    try:
+        yield
+    finally:
+        for each in kept:
+            again = {key: each[key] for key in ("roleArn", "policy", "disableSessionTags", "targetRoleArn", "tags")
+                     if each.get(key)}
+            eks.create_pod_identity_association(**who, **again)
 
 
 def _token(aws: AwsAccount, values: Values, app: str = "", audience: str = AUDIENCE) -> str:

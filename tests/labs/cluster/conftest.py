@@ -50,6 +50,7 @@ def cluster_home(
 
     A module that wants nodes says how many in ``NODES``, and how they wait in ``BACKOFF``.
     """
+    from labs.aws import learner
     from labs.services import control
 
     home = tmp_path_factory.mktemp("cluster")
@@ -57,6 +58,7 @@ def cluster_home(
         patch.setenv("LABS_HOME", str(home))
         patch.setenv("LABS_KUBERNETES_NODES", str(getattr(request.module, "NODES", 0)))
         patch.setenv("LABS_KUBERNETES_BACKOFF", getattr(request.module, "BACKOFF", "10,300"))
+        learner.enroll(home)        # as `lab up` does first
         try:
             control.up(["kubernetes"])
             yield home

@@ -7,7 +7,7 @@ import http.client
 import json
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from botocore.exceptions import ClientError
 from labs.aws import jwt, learner
 from labs.aws.account import AwsAccount
 from labs.cluster.nodes import sandbox
+from labs.scenarios import Session, registry
 from labs.services import control, state
 from tests.labs.cluster import waiting
 
 NODES = 1
 WITHIN = 40.0
+pytestmark = pytest.mark.timeout(300)
 until = functools.partial(waiting.until, within=WITHIN)
 PODS = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
         "Action": ["sts:AssumeRole", "sts:TagSession"]}
@@ -36,12 +38,11 @@ needs_mounts = pytest.mark.skipif(not sandbox.mountable(), reason="no bubblewrap
 
 
 @pytest.fixture(scope="module")
-def aws(cluster_home: Path) -> Iterator[AwsAccount]:
+def aws(cluster_home: Path) -> AwsAccount:
     """The learner's account at the AWS endpoint of the cluster's state folder."""
     known = learner.enroll(cluster_home)
     control.up(["aws"])
-    yield AwsAccount(state.endpoint("aws"), known["account"])
-    control.down(["aws"])
+    return AwsAccount(state.endpoint("aws"), known["account"])      # it ends with the cluster
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +243,27 @@ def test_pods_do_not_reach_the_listener_that_takes_shorthand_credentials(aws: Aw
     kubectl("apply", "-f", "-", stdin=json.dumps(body))
     until(lambda: kubectl("get", "pod", "reach", "-o", "jsonpath={.status.phase}").stdout == "Succeeded", "it ended")
     assert kubectl("logs", "reach").stdout.splitlines() == ["PermissionError", "reached it"]
+
+
+# --- lab b2 -------------------------------------------------------------------------------------------------------
+
+
+@needs_mounts
+def test_lab_b2_runs_its_pods_on_the_learners_cluster(aws: AwsAccount, kubectl: Kubectl) -> None:
+    session = Session(registry()["b2"], aws, bytes.fromhex(state.learner()["seed"])).prepare()
+    values = session.values
+    served = json.loads(kubectl("get", "--raw", "/.well-known/openid-configuration").stdout)["issuer"]
+    assert served == f"https://{values['issuer']}"
+    claims = session.run("claims", token=session.run("token"))
+    assert claims["sub"] == f"system:serviceaccount:{values['namespace']}:{values['app']}"
+    assert kubectl("get", "serviceaccount", values["app"], "-n", values["namespace"], "-o", "name").stdout
+    session.lab.solution(aws, values)
+    assert session.observe()["the pod takes the role"] == "allowed"
+    web, pods = session.run("pod", identity="web identity"), session.run("pod", identity="pod identity")
+    assert f":assumed-role/{values['app_role']}/{values['app']}" in web
+    assert f":assumed-role/{values['shared_role']}/eks-" in pods
+    assert "AWS_CONTAINER" not in web, "an annotation brings web identity only"
+    assert "AWS_ROLE_ARN" not in pods
+    for printed in (web, pods):
+        assert f"bytes of {values['key']}" in printed
+    assert f"namespace/{values['namespace']}" in session.reset()

@@ -54,6 +54,20 @@ def test_what_is_set_stays() -> None:
     assert [volume["name"] for volume in pod["volumes"]] == ["data", VOLUME]
 
 
+def test_an_association_goes_before_an_annotation() -> None:
+    token = {"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount"}
+    env = [{"name": "AWS_ROLE_ARN", "value": "arn"}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "token"},
+           {"name": "MINE", "value": "1"}]
+    own = {"name": "own", "env": [{"name": "AWS_ROLE_ARN", "value": "mine"}]}       # a container that was skipped
+    pod = applied({"spec": {"volumes": [{"name": "aws-iam-token"}, {"name": "data"}],
+                            "containers": [{"name": "main", "env": env, "volumeMounts": [token]}, own]}})["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["data", VOLUME]
+    assert [mount["name"] for mount in pod["containers"][0]["volumeMounts"]] == [VOLUME]
+    assert {"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}.isdisjoint(variables(pod["containers"][0]))
+    assert variables(pod["containers"][0])["MINE"] == "1"
+    assert variables(pod["containers"][1])["AWS_ROLE_ARN"] == "mine"
+
+
 def test_nothing_is_done_twice_or_for_nobody() -> None:
     pod = applied({"spec": {"containers": [{"name": "main"}]}})
     assert changes(pod, URI, "us-east-1") == []
