@@ -2,118 +2,128 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
+import asyncio
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-import pg8000.native
-from pg8000.exceptions import DatabaseError, InterfaceError
+import asyncpg
 
-from labs.shop.logins import Login, LoginRejected, SecretUnavailable
+from labs.shop.errors import Unavailable
+from labs.shop.logins import Login, LoginRejected, Logins, SecretUnavailable
 
-CONNECT_SECONDS = 8
+CONNECT_SECONDS = 8.0
+QUERY_SECONDS = 8.0
 WAIT_SECONDS = 8.0  # for a free connection
 REJECTED = {"28P01", "28000"}  # invalid_password, invalid_authorization_specification (PostgreSQL, "Error Codes")
+CUT = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
+Answer = TypeVar("Answer")
 
 
-class Unavailable(Exception):
-    """The database cannot serve now; nothing is known to be wrong with the request."""
-
-
-def open_connection(login: Login) -> pg8000.native.Connection:
+async def open_connection(login: Login, tls: str = "prefer") -> asyncpg.Connection:
     """One connection.
 
     :raises LoginRejected: the server refused user or password
     :raises Unavailable: the server cannot be reached or takes no connection
     """
     try:
-        return pg8000.native.Connection(
-            login["username"],
+        return await asyncpg.connect(
+            user=login["username"],
             password=login["password"],
             host=login["host"],
             port=int(login["port"]),
             database=login["dbname"],
+            ssl=tls,
             timeout=CONNECT_SECONDS,
-            application_name="shop",
+            command_timeout=QUERY_SECONDS,
+            server_settings={"application_name": "shop", "jit": "off"},
         )
-    except DatabaseError as error:
-        if sqlstate(error) in REJECTED:
+    except asyncpg.PostgresError as error:
+        if error.sqlstate in REJECTED:
             raise LoginRejected(f"user {login['username']} was rejected") from None
-        raise Unavailable(f"no connection: {sqlstate(error)}") from error
-    except (InterfaceError, OSError) as error:
+        raise Unavailable(f"no connection: {error.sqlstate}") from error
+    except (asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise Unavailable(f"no connection to {login['host']}:{login['port']}") from error
 
 
-def sqlstate(error: DatabaseError) -> str:
-    """PostgreSQL's five-character code of an error."""
-    said = error.args[0] if error.args else {}
-    return str(said.get("C", "")) if isinstance(said, dict) else ""
+def opener(logins: Logins, tls: str) -> Callable[[], Awaitable[asyncpg.Connection]]:
+    """Opens connections with the login that ``logins`` chooses.
+
+    Choosing is ordinary blocking code (it reads secrets), so it runs in a thread and opens on the loop from there.
+    """
+
+    async def connect() -> asyncpg.Connection:
+        loop = asyncio.get_running_loop()
+
+        def on_the_loop(login: Login) -> asyncpg.Connection:
+            return asyncio.run_coroutine_threadsafe(open_connection(login, tls), loop).result(CONNECT_SECONDS + 1)
+
+        return await asyncio.to_thread(logins.connection, on_the_loop)
+
+    return connect
 
 
 class Pool:
-    """At most ``size`` connections; each is checked before use and replaced after ``max_age`` seconds."""
+    """At most ``size`` connections; each is replaced after ``max_age`` seconds."""
 
-    def __init__(self, connect: Callable[[], Any], size: int, max_age: float) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Any]], size: int, max_age: float) -> None:
         self._connect, self._max_age = connect, max_age
-        self._free = threading.BoundedSemaphore(size)
-        self._lock = threading.Lock()
+        self._free = asyncio.Semaphore(size)
         self._idle: list[tuple[Any, float]] = []
 
-    @contextlib.contextmanager
-    def connection(self) -> Iterator[Any]:
-        """A connection that answers.
+    async def run(self, work: Callable[[Any], Awaitable[Answer]]) -> Answer:
+        """What ``work`` returns for a connection.
 
-        :raises Unavailable: none became free in time, the server cannot be reached, or no login works
+        Where a kept connection turns out to be cut, the work is done once more on a new one.  It must bear that; every
+        query of the shop does.
+
+        :raises Unavailable: no connection became free in time, the server cannot be reached, or no login works
         """
-        if not self._free.acquire(timeout=WAIT_SECONDS):
-            raise Unavailable(f"no connection became free in {WAIT_SECONDS:.0f} s")
         try:
-            connection, opened = self._take()
+            await asyncio.wait_for(self._free.acquire(), WAIT_SECONDS)
+        except TimeoutError:
+            raise Unavailable(f"no connection became free in {WAIT_SECONDS:.0f} s") from None
+        try:
+            connection, opened = self._kept() or (await self._open(), 0.0)
             try:
-                yield connection
-            except BaseException:
-                _close(connection)  # it may be in the middle of a transaction
-                raise
-            with self._lock:
-                self._idle.append((connection, opened))
+                return await self._work(work, connection, opened or time.monotonic())
+            except CUT:
+                if not opened:
+                    raise
+            return await self._work(work, await self._open(), time.monotonic())
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise Unavailable(f"query failed ({type(error).__name__})") from error
         finally:
             self._free.release()
 
-    def _take(self) -> tuple[Any, float]:
-        while True:
-            with self._lock:
-                kept = self._idle.pop() if self._idle else None
-            if kept is None:
-                return self._open(), time.monotonic()
-            connection, opened = kept
-            if time.monotonic() - opened < self._max_age and _answers(connection):
-                return kept
-            _close(connection)
-
-    def _open(self) -> Any:
+    async def _work(self, work: Callable[[Any], Awaitable[Answer]], connection: Any, opened: float) -> Answer:
         try:
-            return self._connect()
+            answer = await work(connection)
+        except BaseException:
+            connection.terminate()  # it may be in the middle of a transaction
+            raise
+        self._idle.append((connection, opened))
+        return answer
+
+    def _kept(self) -> tuple[Any, float] | None:
+        while self._idle:
+            connection, opened = self._idle.pop()
+            if time.monotonic() - opened < self._max_age and not connection.is_closed():
+                return connection, opened
+            connection.terminate()
+        return None
+
+    async def _open(self) -> Any:
+        try:
+            return await self._connect()
         except (LoginRejected, SecretUnavailable) as error:
             raise Unavailable(str(error)) from error
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
+        idle, self._idle = self._idle, []
         for connection, _ in idle:
-            _close(connection)
-
-
-def _answers(connection: Any) -> bool:
-    try:
-        connection.run("SELECT 1")
-    except (DatabaseError, InterfaceError, OSError):
-        return False
-    return True
-
-
-def _close(connection: Any) -> None:
-    with contextlib.suppress(DatabaseError, InterfaceError, OSError):
-        connection.close()
+            try:
+                await connection.close(timeout=1)
+            except (*CUT, TimeoutError):
+                connection.terminate()

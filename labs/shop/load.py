@@ -1,7 +1,11 @@
-"""Traffic at a fixed rate, whatever the shop does with it (an open loop), and a report.
+"""Traffic at a given rate, whatever the shop does with it (an open loop), and a report.
 
 A closed loop would wait for slow answers and so send less exactly when the shop is in trouble; customers do not.
-``python -m labs.shop.load URL --rate 20 --seconds 10`` prints the report as JSON.
+Latency counts from the moment a request was due, so that a stall is felt by all who came during it ("coordinated
+omission" hides that).  Customers come independently of each other (a Poisson process), or evenly.
+
+``python -m labs.shop.load URL --rate 20 --seconds 10`` prints the report, with ``--json`` as JSON;
+``--profile 10x30,50x60`` has a rate and seconds for each phase; ``--pages`` is for the frontend, else the backend.
 """
 
 from __future__ import annotations
@@ -10,12 +14,14 @@ import argparse
 import asyncio
 import json
 import math
+import random
+import re
 import sys
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,7 +29,11 @@ import httpx
 
 TIMEOUT = 10.0  # seconds a customer waits
 LONGEST = 600.0  # seconds
+MOST_RATE = 1_000.0  # a second
 MIX = ("GET /api/products", "POST order", "GET /api/products", "GET /api/products")
+PAGES_MIX = ("GET /", "buy", "GET /", "GET product")
+FIELD = re.compile(r'name="(token|cart)" value="([^"]*)"')
+Phase = tuple[float, float]  # requests a second, seconds
 
 
 @dataclass
@@ -38,6 +48,7 @@ class Report:
     rate: float
     seconds: float = 0.0
     sent: int = 0
+    sent_rate: float = 0.0
     statuses: dict[str, int] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
     p50: float = 0.0
@@ -48,18 +59,49 @@ class Report:
     def __str__(self) -> str:
         counts = ", ".join(f"{count} × {status}" for status, count in sorted(self.statuses.items()))
         return (
-            f"{self.sent} requests in {self.seconds:.1f} s: {counts or 'none'}; {len(self.failed)} failed; "
+            f"{self.sent} requests in {self.seconds:.1f} s ({self.sent_rate:.1f} a second): {counts or 'none'}; "
+            f"{len(self.failed)} failed; "
             f"p50 {self.p50:.0f} ms, p95 {self.p95:.0f} ms, p99 {self.p99:.0f} ms"
         )
 
 
-class Traffic:
-    """Sends requests from a thread of its own, from ``start`` to ``stop`` (or for ``seconds``)."""
+def arrivals(phases: Sequence[Phase], rng: random.Random | None = None) -> Iterator[float]:
+    """When requests are due, in seconds from the start: evenly, or with ``rng`` as a Poisson process."""
+    began = 0.0
+    for rate, seconds in phases:
+        number, due = 0, began + (rng.expovariate(rate) if rng else 0.0)
+        while due < began + seconds:
+            yield due
+            number += 1
+            due = due + rng.expovariate(rate) if rng else began + number / rate
+        began += seconds
 
-    def __init__(self, url: str, rate: float, seconds: float = LONGEST) -> None:
-        if not 0 < rate <= 1_000 or not 0 < seconds <= LONGEST:
-            raise ValueError(f"a rate above 0 up to 1000 a second, and up to {LONGEST:.0f} seconds")
-        self._url, self._rate, self._seconds = url, rate, seconds
+
+class Traffic:
+    """Sends requests from a thread of its own, from ``start`` to ``stop`` (or for ``seconds``).
+
+    :param rate: requests a second
+    :param phases: rate and seconds of each phase, instead of ``rate`` and ``seconds``
+    :param seed: customers come as a Poisson process drawn from this; evenly without it
+    :param pages: send customers to the frontend's pages instead of the backend's API
+    """
+
+    def __init__(
+        self,
+        url: str,
+        rate: float = 0.0,
+        seconds: float = LONGEST,
+        phases: Sequence[Phase] = (),
+        seed: int | None = None,
+        pages: bool = False,
+    ) -> None:
+        self._phases = tuple(phases) or ((rate, seconds),)
+        self._seconds = sum(lasts for _, lasts in self._phases)
+        if not all(0 < r <= MOST_RATE and lasts > 0 for r, lasts in self._phases) or self._seconds > LONGEST:
+            raise ValueError(f"a rate above 0 up to {MOST_RATE:.0f} a second, and up to {LONGEST:.0f} seconds")
+        self._url, self._pages = url, pages
+        self._arrivals = arrivals(self._phases, random.Random(seed) if seed is not None else None)
+        self._rate = sum(r * lasts for r, lasts in self._phases) / self._seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="traffic", daemon=True)
         self._sent = 0
@@ -83,9 +125,10 @@ class Traffic:
         self._thread.join(timeout=self._seconds + TIMEOUT + 5)
         latencies = sorted(latency for _, latency in self._answers)
         return Report(
-            rate=self._rate,
+            rate=round(self._rate, 3),
             seconds=round(self._spent, 2),
             sent=self._sent,
+            sent_rate=round(self._sent / self._spent, 2) if self._spent else 0.0,
             statuses=dict(Counter(status for status, _ in self._answers)),
             failed=sorted(self._failed, key=lambda request: request["at"]),
             p50=percentile(latencies, 50),
@@ -106,26 +149,34 @@ class Traffic:
 
     async def _run(self) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        async with httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT, limits=limits, trust_env=False) as client:
-            tasks: set[asyncio.Task[None]] = set()
-            began = asyncio.get_running_loop().time()
-            while not self._ended.is_set():
-                due = began + self._sent / self._rate
-                if due - began >= self._seconds:
+        transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        loop, mix = asyncio.get_running_loop(), PAGES_MIX if self._pages else MIX
+        tasks: set[asyncio.Task[None]] = set()
+        async with transport:
+            began = loop.time()
+            for due in self._arrivals:
+                await asyncio.sleep(max(0.0, began + due - loop.time()))
+                if self._ended.is_set():
                     break
-                await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-                task = asyncio.create_task(self._customer(client, MIX[self._sent % len(MIX)], due, began))
+                task = asyncio.create_task(self._customer(transport, mix[self._sent % len(mix)], began + due, began))
                 self._sent += 1
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            self._spent = asyncio.get_running_loop().time() - began
+            if not self._ended.is_set():  # the last gap belongs to the time
+                await asyncio.sleep(max(0.0, began + self._seconds - loop.time()))
+            self._spent = loop.time() - began
             if tasks:
                 await asyncio.wait(tasks)
 
-    async def _customer(self, client: httpx.AsyncClient, what: str, due: float, began: float) -> None:
+    async def _customer(self, transport: httpx.AsyncBaseTransport, what: str, due: float, began: float) -> None:
         identifier = f"load-{uuid.uuid4()}"
+        # a client of its own has cookies of its own; connections are shared, so it is not closed
+        named = {"X-Request-Id": identifier}
+        client = httpx.AsyncClient(
+            base_url=self._url, timeout=TIMEOUT, transport=transport, headers=named, trust_env=False
+        )
         try:
-            status = str(await (_order if what == "POST order" else _browse)(client, identifier))
+            status = str(await VISITS[what](client))
         except httpx.TimeoutException:
             status = "timeout"
         except httpx.HTTPError:
@@ -136,19 +187,48 @@ class Traffic:
             self._failed.append({"id": identifier, "what": what, "status": status, "at": at})
 
 
-async def _browse(client: httpx.AsyncClient, identifier: str) -> int:
-    return (await client.get("/api/products", headers={"X-Request-Id": identifier})).status_code
+async def _browse(client: httpx.AsyncClient) -> int:
+    return (await client.get("/api/products")).status_code
 
 
-async def _order(client: httpx.AsyncClient, identifier: str) -> int:
+async def _order(client: httpx.AsyncClient) -> int:
     """Cart, item, order: the first status that is not a success, else the last."""
-    headers = {"X-Request-Id": identifier}
-    made = await client.post("/api/carts", headers=headers)
+    made = await client.post("/api/carts")
     if made.is_error:
         return made.status_code
     cart = f"/api/carts/{made.json()['id']}"
-    put = await client.put(f"{cart}/items/1001", json={"quantity": 1}, headers=headers)
-    return put.status_code if put.is_error else (await client.post(f"{cart}/order", headers=headers)).status_code
+    put = await client.put(f"{cart}/items/1001", json={"quantity": 1})
+    return put.status_code if put.is_error else (await client.post(f"{cart}/order")).status_code
+
+
+async def _home(client: httpx.AsyncClient) -> int:
+    return (await client.get("/")).status_code
+
+
+async def _product(client: httpx.AsyncClient) -> int:
+    return (await client.get("/products/1001")).status_code
+
+
+async def _buy(client: httpx.AsyncClient) -> int:
+    """As a browser does it, by the forms of the pages: the first status that is not a success, else the last."""
+    page = await client.get("/products/1001")
+    if page.is_error:
+        return page.status_code
+    bought = {"sku": "1001", "quantity": "1", **dict(FIELD.findall(page.text))}
+    basket = await client.post("/basket", data=bought, follow_redirects=True)
+    if basket.is_error:
+        return basket.status_code
+    fields = dict(FIELD.findall(basket.text))
+    return (await client.post("/checkout", data=fields, follow_redirects=True)).status_code
+
+
+VISITS = {
+    "GET /api/products": _browse,
+    "POST order": _order,
+    "GET /": _home,
+    "GET product": _product,
+    "buy": _buy,
+}
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -158,15 +238,41 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     return round(ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)], 1)
 
 
+def profile(text: str) -> tuple[Phase, ...]:
+    """``10x30,50x60``: 10 a second for 30 s, then 50 a second for 60 s.
+
+    :raises ValueError: it does not look like this
+    """
+    found = []
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9.]+)x([0-9.]+)", part.strip())
+        if match is None:
+            raise ValueError(f"{part!r} is no phase; write 10x30 for 10 a second during 30 s")
+        found.append((float(match[1]), float(match[2])))
+    return tuple(found)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0 when no request failed, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m labs.shop.load", description="Traffic at a fixed rate.")
+    """Exit status 0 when no request failed, 1 when one did, 2 for arguments without sense."""
+    parser = argparse.ArgumentParser(prog="python -m labs.shop.load", description="Traffic at a given rate.")
     parser.add_argument("url")
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second (default 20)")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long (default 10)")
+    parser.add_argument("--profile", default="", help="phases such as 10x30,50x60 instead of rate and seconds")
+    parser.add_argument("--even", action="store_true", help="evenly, instead of as a Poisson process")
+    parser.add_argument("--seed", type=int, default=1, help="of the Poisson process (default 1)")
+    parser.add_argument("--pages", action="store_true", help="the URL is the frontend's")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
-    report = Traffic(options.url, options.rate, options.seconds).start().wait()
-    print(json.dumps(asdict(report), indent=1))
+    try:
+        phases = profile(options.profile) if options.profile else ((options.rate, options.seconds),)
+        traffic = Traffic(
+            options.url, phases=phases, seed=None if options.even else options.seed, pages=options.pages
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    report = traffic.start().wait()
+    print(json.dumps(asdict(report), indent=1) if options.json else report)
     return 1 if report.failed or not report.sent else 0
 
 

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+from labs.shop.errors import AwsError
+
 log = logging.getLogger("shop.logins")
 
 Login = Mapping[str, str]
@@ -53,36 +55,35 @@ class Logins:
     :param connecting: the function to use; see :func:`connect`
     """
 
-    def __init__(
-        self, open_connection: OpenConnection, read_secret: ReadSecret, connecting: Callable[..., Any] = connect
-    ) -> None:
-        self._open, self._read, self._connecting = open_connection, read_secret, connecting
+    def __init__(self, read_secret: ReadSecret, connecting: Callable[..., Any] = connect) -> None:
+        self._read, self._connecting = read_secret, connecting
         self._cache: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def connection(self) -> Any:
-        """A new connection.
+    def connection(self, open_connection: OpenConnection) -> Any:
+        """A new connection.  Blocks; call it from a thread of its own.
 
         :raises LoginRejected: see :func:`connect`
         :raises SecretUnavailable: the secret cannot be read
         """
         with self._lock:
-            return self._connecting(self._open, self._read, self._cache)
+            return self._connecting(open_connection, self._read, self._cache)
 
 
 def secret_reader(secret_id: str, client: Any = None) -> ReadSecret:
-    """Reads the secret's ``AWSCURRENT`` version with boto3, each time it is called."""
-    if client is None:
-        import boto3
+    """Reads the secret's ``AWSCURRENT`` version, each time it is called.
 
-        client = boto3.client("secretsmanager")
+    :param client: has ``get_secret_value`` as boto3's client; :class:`labs.shop.aws.SecretsManager` by default
+    """
+    if client is None:
+        from labs.shop.aws import SecretsManager
+
+        client = SecretsManager()
 
     def read() -> Login:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             text = client.get_secret_value(SecretId=secret_id)["SecretString"]
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             raise SecretUnavailable(f"cannot read the secret {secret_id}: {error}") from error
         try:
             login = json.loads(text)

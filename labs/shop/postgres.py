@@ -21,13 +21,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pg8000.native
+from pg8000.exceptions import DatabaseError, InterfaceError
+
 from labs.errors import PermanentError, TemporaryError
-from labs.shop.database import Unavailable, open_connection
+from labs.shop.errors import Unavailable
 from labs.shop.logins import Login, LoginRejected
-from labs.shop.store import PRODUCTS, SCHEMA
+from labs.shop.migrations import TABLE, pending
 
 NOBODY = 65534
 START_SECONDS, STOP_SECONDS = 20.0, 5.0
+CONNECT_SECONDS = 8
+REJECTED = {"28P01", "28000"}  # invalid_password, invalid_authorization_specification (PostgreSQL, "Error Codes")
 TRIES = 3  # another program may take the port between our look and PostgreSQL's
 ADMIN = "shop_admin"
 SETTINGS = {
@@ -175,10 +180,9 @@ class Postgres:
         connection.run("CREATE DATABASE shop")
         connection.close()
         connection = self.admin()
-        for statement in SCHEMA:
-            connection.run(statement)
-        for sku, name, cents in PRODUCTS:
-            connection.run("INSERT INTO products VALUES (:sku, :name, :cents)", sku=sku, name=name, cents=cents)
+        connection.run(TABLE)
+        for _, sql in pending(set()):
+            connection.run(sql)
         connection.close()
 
     def set_user(self, username: str, password: str) -> Login:
@@ -206,6 +210,32 @@ class Postgres:
         except LoginRejected:
             return False
         return True
+
+
+def open_connection(login: Login) -> pg8000.native.Connection:
+    """One blocking connection (pg8000), for administration.
+
+    :raises LoginRejected: the server refused user or password
+    :raises Unavailable: the server cannot be reached or takes no connection
+    """
+    try:
+        return pg8000.native.Connection(
+            login["username"],
+            password=login["password"],
+            host=login["host"],
+            port=int(login["port"]),
+            database=login["dbname"],
+            timeout=CONNECT_SECONDS,
+            application_name="shop-admin",
+        )
+    except DatabaseError as error:
+        said = error.args[0] if error.args else {}
+        state = str(said.get("C", "")) if isinstance(said, dict) else ""
+        if state in REJECTED:
+            raise LoginRejected(f"user {login['username']} was rejected") from None
+        raise Unavailable(f"no connection: {state}") from error
+    except (InterfaceError, OSError) as error:
+        raise Unavailable(f"no connection to {login['host']}:{login['port']}") from error
 
 
 def programs() -> Path:

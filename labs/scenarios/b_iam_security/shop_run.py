@@ -117,7 +117,7 @@ class ShopRun:
     def _environment(self) -> dict[str, str]:
         root = str(Path(labs.__file__).resolve().parents[1])
         common = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"}
-        common |= {"SHOP_DB_MAX_AGE": str(MAX_AGE), "SHOP_DRAIN_SECONDS": "2"}
+        common |= {"SHOP_DB_MAX_AGE": str(MAX_AGE), "SHOP_DRAIN_SECONDS": "0", "SHOP_GRACE_SECONDS": "2"}
         if self._development:
             names = {"username": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT", "dbname": "NAME"}
             return common | {f"SHOP_DB_{name}": self.current()[key] for key, name in names.items()}

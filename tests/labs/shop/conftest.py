@@ -8,7 +8,8 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 
 from labs.shop.postgres import Postgres
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Postgres]:
@@ -24,17 +27,58 @@ def server() -> Iterator[Postgres]:
         yield running
 
 
-class Shop:
-    """A running shop; ``log()`` gives its lines so far."""
+@pytest.fixture(scope="session")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an AWS gateway in a process of its own, with an empty engine."""
+    home = tmp_path_factory.mktemp("gateway")
+    command = [sys.executable, "-m", "labs.aws.gateway", "--port", "0", "--pods-port", "0", "--home", str(home)]
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if line.startswith("ready http"):
+                yield line.split()[1].rstrip("/")
+                break
+        else:
+            pytest.fail((home / "log").read_text()[-2000:])
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+
+def aws_environment(endpoint: str, account: str) -> dict[str, str]:
+    """The root user of an account, by the shorthand of the host listener."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+@asynccontextmanager
+async def served(app: Any, url: str = "http://shop.test") -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an ASGI application in this process, started and stopped as a server would."""
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+            yield client
+
+
+class Shop:
+    """A running program of the shop; ``log()`` gives its lines so far."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], role: str = "backend") -> None:
         self._out = folder / "shop.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("SHOP_", "AWS_"))}
         with self._out.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "labs.shop"], stdout=out, stderr=out, env={**clean, **environment}
+                [sys.executable, "-m", "labs.shop", role], stdout=out, stderr=out, env={**clean, **environment}
             )
-        self.url = f"http://127.0.0.1:{self.line('serving')['port']}"
+        serving = self.line("serving")
+        self.url = f"http://{serving['host']}:{serving['port']}"
 
     def log(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._out.read_text().splitlines()]
@@ -52,7 +96,12 @@ class Shop:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(15)
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+            raise
 
 
 @pytest.fixture
@@ -60,10 +109,10 @@ def run_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
     """Starts shops; they are stopped after the test."""
     running: list[Shop] = []
 
-    def run(**environment: str) -> Shop:
+    def run(role: str = "backend", **environment: str) -> Shop:
         folder = tmp_path / str(len(running))
         folder.mkdir()
-        running.append(Shop(folder, {"SHOP_PORT": "0", **environment}))
+        running.append(Shop(folder, {"SHOP_PORT": "0", "SHOP_DRAIN_SECONDS": "0", **environment}, role))
         return running[-1]
 
     yield run
