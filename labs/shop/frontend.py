@@ -14,7 +14,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -36,7 +36,7 @@ from labs.shop.telemetry import inject
 
 log = logging.getLogger("shop.frontend")
 
-PAGES = Path(__file__).with_name("pages")
+PAGES = files("labs.shop") / "pages"
 LARGEST = 5_000  # bytes of a form
 TRIES = 3  # of a request that changes nothing
 SKU = re.compile(r"[A-Za-z0-9-]{1,20}")
@@ -155,7 +155,7 @@ class _Pages:
         self._program, self._backend, self._settings = program, backend, program.settings
         self._sessions = Sessions(signing_keys(program.settings), program.settings.secret_seconds)
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(PAGES), autoescape=True, undefined=jinja2.StrictUndefined
+            loader=jinja2.DictLoader(_texts(".html")), autoescape=True, undefined=jinja2.StrictUndefined
         )
         self._templates.filters["price"] = lambda cents: f"{cents // 100}.{cents % 100:02d} €"
         self._style, self._icon = (PAGES / "shop.css").read_bytes(), (PAGES / "icon.svg").read_bytes()
@@ -291,6 +291,11 @@ class _Pages:
         value, secure = await self._sessions.write(session), self._settings.secure_cookies
         response.set_cookie(COOKIE, value, max_age=86_400 * 7, httponly=True, samesite="lax", secure=secure)
         return response
+
+
+def _texts(ending: str) -> dict[str, str]:
+    """The pages' files by name; as resources, so that the package may be a zip file."""
+    return {file.name: file.read_text(encoding="utf-8") for file in PAGES.iterdir() if file.name.endswith(ending)}
 
 
 def _sku(text: str) -> str:

