@@ -13,13 +13,14 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from graders import quarantine, receipts
-from graders.dispatch import Dispatcher, Here
+from graders.dispatch import Dispatcher
+from graders.judging import Judges
 from graders.notebook import cells_of
 from graders.receipts import Judged
 from labs.errors import LabError
@@ -66,7 +67,7 @@ def grade(
     told: Told = lambda outcome, done, of: None,
     *,
     anew: bool = False,
-    dispatch: Callable[[Any], Dispatcher] = Here,
+    dispatch: Callable[[Any], Dispatcher] = Judges,
 ) -> list[Outcome]:
     """Autograde every submission of ``section`` below ``root`` (the folder of nbgrader_config.py).
 
@@ -89,8 +90,11 @@ def grade(
     journal = Journal(root, section)
     owners = foreign_values(students, section)
     outcomes = []
-    with one_engine(), grader_of(grade_answers, Grader(Pool(size=jobs))) as grader:
-        dispatcher = dispatch(grader)
+    with (
+        one_engine(),
+        grader_of(grade_answers, Grader(Pool(size=jobs))) as grader,
+        closing(dispatch(grader)) as dispatcher,
+    ):
         for student, ahead in _in_turn(students, jobs, lambda who: _ahead(dispatcher, api, section, who, anew)):
             outcome = None if anew or ahead.trouble else journal.outcome(student, ahead.digest)
             if ahead.trouble and not dispatcher.local:  # nbgrader would judge it here, against the instructor's word

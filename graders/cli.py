@@ -56,7 +56,8 @@ def grade(
     `lab grade report SECTION` writes what went wrong most, for whom, and what to look at, as HTML and CSV.
     """
     from graders.batch import grade as grade_section
-    from graders.dispatch import Here, jobs_of
+    from graders.dispatch import jobs_of
+    from graders.judging import Judges
 
     try:
         if section == "report" and reported:
@@ -68,7 +69,7 @@ def grade(
             raise PermanentError(
                 "Which section?", "lab grade b_iam_security --jobs 2, or: lab grade report b_iam_security"
             )
-        dispatch = jobs_of(image, namespace) if image else Here
+        dispatch = jobs_of(image, namespace) if image else Judges
         with _progress(quiet=as_json) as told:
             outcomes = grade_section(section, course or _course(), jobs, told, anew=anew, dispatch=dispatch)
     except LabError as error:

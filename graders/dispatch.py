@@ -1,4 +1,6 @@
-"""Where answers are judged: by warm workers of this process, or each submission in a Kubernetes Job of its own.
+"""Where answers are judged: in this process, or each submission in a Kubernetes Job of its own.
+
+:mod:`graders.judging` has a third place, processes of this machine.
 
 A Job runs ``python -m graders.judge`` (see there) in an image that holds this same repository and its locked
 dependencies.  Its notebooks come in a ConfigMap that the Job owns, its verdicts are the last line of its pod's log.
@@ -54,6 +56,9 @@ class Dispatcher(Protocol):
         Raises TemporaryError where trying again may help, PermanentError where it cannot.
         """
 
+    def close(self) -> None:
+        """Let go of what it holds; called once."""
+
 
 class Here:
     """Judges with a :class:`graders.runner.Grader` of this process."""
@@ -72,6 +77,10 @@ class Here:
                 self._grader.remember(registered, student, kept[name])
             judged[name] = self._grader.judge_once(registered, answers(cells, registered.exercise.cells), student)
         return judged
+
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
 
 def checks(cells: list[Any]) -> list[str]:
@@ -115,6 +124,9 @@ class Jobs:
         if set(found) != set(wanted):
             raise PermanentError(f"The Job judged {sorted(found)}, expected {sorted(wanted)}.")
         return here.judged(notebook, released, student, found)
+
+    def close(self) -> None:
+        """Jobs end by themselves."""
 
     def _said(self, job: dict[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
         from kubernetes.client.exceptions import ApiException

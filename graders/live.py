@@ -1,4 +1,5 @@
-"""A live account for an attempt: the student's account number in a grading gateway of our own, reset between attempts.
+"""A live account for an attempt: the student's account number in a grading gateway of our own, prepared once for a lab
+and copied for each attempt.
 
 The learner's own gateway is never used for grading, and a grading gateway serves one attempt at a time.
 """
@@ -9,7 +10,7 @@ import json
 import os
 import select
 import shutil
-import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,88 +18,193 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from labs.errors import PermanentError, TemporaryError
 
-START_SECONDS = 30.0  # until a gateway says it is ready
-RESET_SECONDS = 10.0
+START_SECONDS = 60.0  # until a mould has loaded what it needs
+READY_SECONDS = 30.0  # until a gateway answers, and for each step of its life
 QUEUE_SECONDS = 60.0  # until a gateway is free
+FRESH_SECONDS = 600.0  # how long a prepared account may be copied: the tokens in it last an hour
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-class Gateway:
-    """A gateway process on a free port; its state lives in ``home`` and goes with it."""
+class Mould:
+    """The process that grading gateways are forks of (:mod:`graders.mould`), started when it is first asked.
 
-    def __init__(self, home: Path, engine: str) -> None:
-        self.home = home
-        self.log = home / "gateway.log"
-        home.mkdir(parents=True, exist_ok=True)
+    :param log: where it writes what goes wrong
+    """
+
+    def __init__(self, engine: str, log: Path) -> None:
+        self._engine = engine
+        self._log = log
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = ""
+        self.address: Path | None = None
+
+    @classmethod
+    def at(cls, address: Path) -> Mould:
+        """One that another process has started, by its socket."""
+        found = cls("", Path(os.devnull))
+        found.address = address
+        return found
+
+    def gateway(self, home: Path, listeners: list[socket.socket]) -> socket.socket:
+        """A new gateway's control socket; see :mod:`labs.aws.gateway.copies`.
+
+        Raises TemporaryError when there is no mould to be had.
+        """
+        return self._asked({"kind": "gateway", "home": str(home)}, listeners)
+
+    def judge(self) -> socket.socket:
+        """A new judge's control socket; see :mod:`graders.judging`.  Raises TemporaryError as ``gateway``."""
+        control = self._asked({"kind": "judge"}, [])
+        control.sendall(json.dumps({"mould": str(self.address)}).encode() + b"\n")
+        return control
+
+    def _asked(self, request: Mapping[str, Any], listeners: list[socket.socket]) -> socket.socket:
+        self._ensure()
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            control.settimeout(READY_SECONDS)
+            control.connect(str(self.address))
+            socket.send_fds(control, [json.dumps(request).encode()], [one.fileno() for one in listeners])
+        except OSError as error:
+            control.close()
+            raise TemporaryError(f"the grader's mould does not answer: {error}; {self._tail()}") from error
+        return control
+
+    def _ensure(self) -> None:
+        with self._lock:
+            if self._process is not None and self._process.poll() is not None:
+                self._end()
+            if self.address is None:
+                self._start()
+
+    def _start(self) -> None:
+        # A Unix socket's path must be short, whatever the home's is.
+        self._folder = tempfile.mkdtemp(prefix="mould-")
+        self.address = Path(self._folder) / "socket"
         path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        command = [
-            sys.executable,
-            "-m",
-            "labs.aws.gateway",
-            "--port",
-            "0",
-            "--pods-port",
-            "0",
-            "--engine",
-            engine,
-            "--home",
-            str(home),
-            "--while-stdin-open",  # a grader that is killed takes its gateways along
-        ]
-        with self.log.open("wb") as log:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
+                [sys.executable, "-m", "graders.mould", "--engine", self._engine, "--socket", str(self.address)],
+                stdin=subprocess.PIPE,  # it ends with us, however we end
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment | {"PYTHONPATH": path},
+                start_new_session=True,
             )
-        (home / "pid").write_text(str(self._process.pid))
+        output = self._process.stdout
+        assert output is not None
+        if not select.select([output], [], [], START_SECONDS)[0] or output.readline() != b"ready\n":
+            said = self._tail()
+            self._end()
+            raise TemporaryError(f"the grader's mould did not become ready in {START_SECONDS:.0f} s; it said: {said}")
+
+    def _tail(self) -> str:
+        with suppress(OSError):
+            return self._log.read_text("utf-8", "replace")[-800:]
+        return ""
+
+    def _end(self) -> None:
+        process, self._process, self.address = self._process, None, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            process.stdout.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """End it.  What it forked ends with its own control socket."""
+        with self._lock:
+            if self._process is not None:
+                self._end()
+
+
+class Gateway:
+    """A gateway process on a free port; its state lives in ``home`` and goes with it.
+
+    One that is frozen answers only between ``attempt`` and ``end``, each time as it was when it was frozen.
+    """
+
+    def __init__(self, mould: Mould, home: Path) -> None:
+        self.home = home
+        self.key: Any = None
+        self.made = time.monotonic()
+        self._frozen = False
+        self._used = False
+        home.mkdir(parents=True, exist_ok=True)
+        # Bound here, so that every copy has the same address.
+        listeners = [_listener(), _listener()]
         try:
-            self.endpoint = self._wait_until_ready()
+            self.endpoint = f"http://127.0.0.1:{listeners[0].getsockname()[1]}"
+            self._control = mould.gateway(home, listeners)
+        finally:
+            for one in listeners:
+                one.close()
+        try:
+            self._expect("ready")
         except BaseException:
             self.stop()
             raise
-        threading.Thread(target=self._drain, daemon=True).start()
 
-    def _wait_until_ready(self) -> str:
-        deadline = time.monotonic() + START_SECONDS
-        output = self._process.stdout
-        seen = b""
-        while (left := deadline - time.monotonic()) > 0 and select.select([output], [], [], left)[0]:
-            chunk = os.read(output.fileno(), 4096)
-            seen += chunk
-            for line in seen.decode("utf-8", "replace").splitlines():
-                if line.startswith("ready http"):
-                    return line.split()[1].rstrip("/")
-            if not chunk:
-                break
-        tail = self.log.read_text("utf-8", "replace")[-800:]
-        raise TemporaryError(
-            f"the grading gateway did not become ready in {START_SECONDS:.0f} s; it said: {seen!r} {tail}"
-        )
+    def _expect(self, *words: str) -> str:
+        """The next line, which must be one of these; raises TemporaryError with what was said instead."""
+        said = b""
+        try:
+            while not said.endswith(b"\n"):
+                chunk = self._control.recv(4096)
+                if not chunk:
+                    break
+                said += chunk
+        except OSError as error:
+            raise TemporaryError(f"the grading gateway said neither {' nor '.join(words)}: {error}") from error
+        word = said.decode("utf-8", "replace").strip()
+        if word not in words:
+            raise TemporaryError(f"the grading gateway said {word or 'nothing'!r}, expected {' or '.join(words)}")
+        return word
 
-    def _drain(self) -> None:
-        with suppress(ValueError, OSError):  # closed by stop()
-            while self._process.stdout.read(65536):
-                pass
+    def _tell(self, word: str, *expected: str) -> str:
+        try:
+            self._control.sendall(f"{word}\n".encode())
+        except OSError as error:
+            raise TemporaryError(f"the grading gateway is gone: {error}") from error
+        return self._expect(*expected)
 
     @property
     def alive(self) -> bool:
         """Is the process still there?"""
-        return self._process.poll() is None
+        return not select.select([self._control], [], [], 0)[0]  # it says nothing unasked
 
-    def reset(self) -> None:
-        """Everything in every account is gone afterwards; raises TemporaryError when the gateway does not answer."""
-        self.get("/_lab/reset", method="POST", timeout=RESET_SECONDS)
+    @property
+    def usable(self) -> bool:
+        """May there be another attempt?"""
+        return self.alive and (self._frozen or not self._used) and time.monotonic() - self.made < FRESH_SECONDS
+
+    def freeze(self) -> None:
+        """Keep everything as it is now for the attempts to come."""
+        self._frozen = self._tell("freeze", "frozen", "whole") == "frozen"
+
+    def attempt(self) -> None:
+        """Begin an attempt; raises TemporaryError when it cannot be had."""
+        self._used = True
+        if self._frozen:
+            self._tell("attempt", "attempt")
+
+    def end(self) -> None:
+        """End the attempt: nothing that it did is left.  Raises TemporaryError when the gateway died of it."""
+        if self._frozen:
+            self._tell("end", "ended")
 
     def get(self, path: str, method: str = "GET", timeout: float = 5.0) -> Any:
         """JSON of the gateway's own API; raises KeyError for 404, TemporaryError when it does not answer."""
@@ -115,83 +221,109 @@ class Gateway:
 
     def stop(self) -> None:
         """End the process and remove its state."""
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+            self._control.settimeout(READY_SECONDS)
+            while self._control.recv(4096):  # until its end of the socket is closed
+                pass
+        self._control.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-class Pool:
-    """Warm gateways, ``size`` at most.  One attempt has one for itself; it is reset in the background before the next.
+def _listener() -> socket.socket:
+    """A listening socket on a free port."""
+    from labs.aws.gateway.serving import bind
 
-    ``home`` keeps their state (a temporary folder when None).  Gateways that a killed predecessor left in the same
-    home are ended first.
+    return bind(0)
+
+
+class Pool:
+    """Warm gateways, ``size`` at most.  One attempt has one for itself, as it was after its lab's preparation.
+
+    ``home`` keeps their state (a temporary folder when None).  They are forks of ``mould``, by default one of the
+    pool's own.  Whatever becomes of this process, they end with it.
     """
 
-    def __init__(self, home: Path | None = None, size: int = 1, engine: str | None = None) -> None:
+    def __init__(
+        self, home: Path | None = None, size: int = 1, engine: str | None = None, mould: Mould | None = None
+    ) -> None:
         self._temporary = home is None
         self.home = Path(tempfile.mkdtemp(prefix="grading-")) if home is None else home
-        self._engine = engine or os.environ.get("LABS_AWS_ENGINE", "ministack")
+        if not self._temporary:
+            for left in self.home.glob("gateway-*"):  # by one that was killed
+                shutil.rmtree(left, ignore_errors=True)
+        self._own = mould is None
+        self.mould = mould or Mould(
+            engine or os.environ.get("LABS_AWS_ENGINE", "ministack"), self.home / "mould.log"
+        )
         self._size = size
         self._changed = threading.Condition()
         self._idle: list[Gateway] = []
         self._all = 0
         self._made = 0
         self._closed = False
-        if not self._temporary:
-            _sweep(self.home)
 
     def warm(self) -> None:
-        """Have one gateway ready before anybody asks."""
+        """Have everything loaded before anybody asks."""
         with self.lease():
             pass
 
     @contextmanager
-    def lease(self) -> Iterator[Gateway]:
-        """A clean gateway for one attempt; raises TemporaryError when none is free or none starts."""
-        gateway = self._take()
-        try:
-            yield gateway
-        finally:
-            threading.Thread(target=self._clean, args=(gateway,), name="reset").start()
+    def lease(self, key: Any = None, prepare: Callable[[Gateway], object] = lambda gateway: None) -> Iterator[Gateway]:
+        """A gateway for one attempt, as ``prepare`` left it; what was prepared is used again for an equal ``key``.
 
-    def _take(self) -> Gateway:
+        Raises TemporaryError when none is free or none starts, and whatever ``prepare`` raises.
+        """
+        gateway = self._take(key)
+        again = False
+        try:
+            if gateway.key is None:
+                prepare(gateway)
+                gateway.key = (key,)
+                gateway.freeze()
+            gateway.attempt()
+            yield gateway
+            with suppress(TemporaryError):  # it died of the attempt, which is over
+                gateway.end()
+                again = True
+        finally:
+            self._give_back(gateway, again)
+
+    def _take(self, key: Any) -> Gateway:
+        """One that is prepared for this, or a new one; ``key`` None of a gateway says that it is new."""
         deadline = time.monotonic() + QUEUE_SECONDS
+        stale: list[Gateway] = []
         with self._changed:
             while not self._idle and self._all >= self._size and not self._closed:
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise TemporaryError(f"every grading gateway was busy for {QUEUE_SECONDS:.0f} s")
             if self._closed:
                 raise PermanentError("The grader is shutting down.")
-            while self._idle:
-                gateway = self._idle.pop()
-                if gateway.alive:
-                    return gateway
-                gateway.stop()
-                self._all -= 1
-            self._all += 1
+            for gateway in list(self._idle):
+                if not gateway.usable:
+                    self._idle.remove(gateway)
+                    stale.append(gateway)
+            found = next((one for one in self._idle if one.key == (key,)), None)
+            if found is not None:
+                self._idle.remove(found)
+            elif self._idle and self._all - len(stale) >= self._size:
+                stale.append(self._idle.pop(0))
+            self._all += (found is None) - len(stale)
             self._made += 1
-            home = self.home / f"gateway-{self._made}"
+            home = self.home / f"gateway-{os.getpid()}-{self._made}"
+        for gateway in stale:
+            gateway.stop()
+        if found is not None:
+            return found
         try:
-            return Gateway(home, self._engine)
+            return Gateway(self.mould, home)
         except BaseException:
             self._forget()
             raise
 
-    def _clean(self, gateway: Gateway) -> None:
-        try:
-            gateway.reset()
-        except (TemporaryError, KeyError):
-            gateway.stop()
-            self._forget()
-            return
+    def _give_back(self, gateway: Gateway, again: bool) -> None:
         with self._changed:
-            if not self._closed:
+            if again and not self._closed and gateway.usable:
                 self._idle.append(gateway)
                 self._changed.notify()
                 return
@@ -213,20 +345,11 @@ class Pool:
         for gateway in idle:
             gateway.stop()
         with self._changed:
-            self._changed.wait_for(lambda: self._all == 0, RESET_SECONDS)
+            self._changed.wait_for(lambda: self._all == 0, READY_SECONDS)
+        if self._own:
+            self.mould.close()
         if self._temporary:
             shutil.rmtree(self.home, ignore_errors=True)
-
-
-def _sweep(home: Path) -> None:
-    """End gateways that still run on a folder of ``home``; their service was killed."""
-    for folder in home.glob("gateway-*"):
-        with suppress(OSError, ValueError):
-            pid = int((folder / "pid").read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if os.fsencode(folder) in command:
-                os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Live:
@@ -257,18 +380,21 @@ class Live:
         if self._aws is None:
             from labs.aws.account import AwsAccount
 
-            if self._lease is None:
-                lease = self._pool.lease()
-                self._gateway = lease.__enter__()
-                self._lease = lease
-            aws = AwsAccount(self._gateway.endpoint, self.account)
-            if self._lab is not None:
-                try:
-                    self._lab.prepare(aws, self.values)
-                except Exception as error:  # AWS's own errors too: nothing of the answer has been applied yet
-                    raise TemporaryError(f"lab {self._lab.id} could not be prepared: {error}") from error
-            self._aws = aws
+            lab = self._lab.id if self._lab is not None else ""
+            lease = self._pool.lease((lab, self.account, json.dumps(self.values, sort_keys=True)), self._prepare)
+            self._gateway = lease.__enter__()
+            self._lease = lease
+            self._aws = AwsAccount(self._gateway.endpoint, self.account)
         return self._aws
+
+    def _prepare(self, gateway: Gateway) -> None:
+        from labs.aws.account import AwsAccount
+
+        if self._lab is not None:
+            try:
+                self._lab.prepare(AwsAccount(gateway.endpoint, self.account), self.values)
+            except Exception as error:  # AWS's own errors too: nothing of the answer has been applied yet
+                raise TemporaryError(f"lab {self._lab.id} could not be prepared: {error}") from error
 
     @property
     def aws(self) -> Any:

@@ -90,13 +90,22 @@ class Grader:
 
     def judge_once(self, registered: Registered, sources: Mapping[str, str], student: str) -> Judged:
         """As ``grade``, with what the verdict was reached from; the same answer is judged once in this process."""
-        key = _answer_key(registered, sources, student)
-        with self._lock:
-            if key in self._remembered:
-                return self._remembered[key]
+        known = self.remembered(registered, sources, student)
+        if known is not None:
+            return known
         judged = self._graded(registered, sources, student, True)
         with self._lock:
-            return self._remembered.setdefault(key, judged)
+            return self._remembered.setdefault(_answer_key(registered, sources, student), judged)
+
+    def remembered(self, registered: Registered, sources: Mapping[str, str], student: str) -> Judged | None:
+        """What ``judge_once`` would give at once, None where it would have to judge."""
+        with self._lock:
+            return self._remembered.get(_answer_key(registered, sources, student))
+
+    def clear(self) -> None:
+        """Let go of every verdict."""
+        with self._lock:
+            self._remembered.clear()
 
     def remember(self, registered: Registered, student: str, judged: Judged) -> None:
         """Take over what an earlier run judged; ``judge_once`` of the same sources then gives it."""

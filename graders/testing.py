@@ -23,7 +23,7 @@ class NothingLive(Pool):
     def __init__(self) -> None:
         super().__init__(size=1)
 
-    def lease(self) -> Any:
+    def lease(self, *_: Any) -> Any:
         """Always raises RegistrationError: hand-made evidence has no account."""
         raise RegistrationError("This check acts on AWS; grade a real answer with graders.runner.Grader instead.")
 

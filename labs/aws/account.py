@@ -66,6 +66,11 @@ def _client(endpoint: str, service: str, key: str, secret: str, token: str | Non
     )
 
 
+def forget() -> None:
+    """Let go of the clients that are kept."""
+    _client.cache_clear()
+
+
 def _send_from(client: Any, source_ip: str) -> None:
     """Let a client's requests leave from the loopback address that stands for ``source_ip``.
 

@@ -52,13 +52,23 @@ def share() -> None:
         session.create_loader = loaders.create_loader  # type: ignore[attr-defined]
 
 
+def lessons() -> list[str]:
+    """``model NAME`` of each service whose model is in this process."""
+    return [f"model {name}" for name in _loaded]
+
+
+_loaded: dict[str, None] = {}
+
+
 @cache
 def service_model(service: str) -> ServiceModel:
     """The model of a botocore service name such as ``"elbv2"``.
 
     :raises botocore.exceptions.UnknownServiceError: no such service
     """
-    return ServiceModel(loader().load_service_model(service, "service-2"), service_name=service)
+    made = ServiceModel(loader().load_service_model(service, "service-2"), service_name=service)
+    _loaded[service] = None
+    return made
 
 
 def operation_model(service: str, operation: str) -> OperationModel:

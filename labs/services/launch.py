@@ -36,15 +36,20 @@ def kill(pids: list[int], number: int = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process with its parent (a process id); raises OSError where it cannot."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if parent != os.getppid():
+        sys.exit("the parent died while this process started")
+
+
 def main() -> None:
     """Exec the command, or exit with the reason."""
     pid_file, *command = sys.argv[1:]
     kill(find(os.environ["LABS_SERVICE_OF"], os.environ["LABS_SERVICE"]))
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     with open(pid_file, encoding="ascii") as supervisor:
-        if int(supervisor.read()) != os.getppid():
-            sys.exit("the supervisor died while this service started")
+        die_with_parent(int(supervisor.read()))
     os.execvp(command[0], command)
 
 

@@ -1,24 +1,38 @@
 """Grading gateways: one attempt each, clean between attempts, gone afterwards."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from botocore.exceptions import BotoCoreError, HTTPClientError
 
-from graders.live import Live, Pool
+from graders.live import Live, Mould, Pool
+from labs.aws.account import AwsAccount
+from labs.aws.gateway.copies import NO_PORT
 from labs.errors import TemporaryError
 
 ACCOUNT = "210987654321"
 
 
+@pytest.fixture(scope="module")
+def mould(tmp_path_factory):
+    made = Mould("ministack", tmp_path_factory.mktemp("mould") / "mould.log")
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def pool(tmp_path):
-    made = Pool(tmp_path / "grader")
+def pool(tmp_path, mould):
+    made = Pool(tmp_path / "grader", mould=mould)
     yield made
     made.close()
 
@@ -35,7 +49,7 @@ def test_an_attempt_finds_nothing_of_the_one_before(pool):
         assert buckets(live) == ["left-behind"]
         first = live.endpoint
     with Live(pool, None, {}, ACCOUNT) as live:
-        assert live.endpoint == first  # the same warm gateway, reset
+        assert live.endpoint == first  # the same warm gateway, copied anew
         assert buckets(live) == []
         assert live.admin("iam").list_users()["Users"] == []
 
@@ -79,32 +93,134 @@ def test_attempts_queue_for_one_gateway(pool):
     assert max(most) == 1
 
 
-def test_a_killed_gateway_is_replaced(pool):
+def children(pid):
+    """Process ids that a process has forked and not yet lost."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def gateways(pool):
+    """(process ids of the pool's gateways, of their attempts)."""
+    found = children(pool.mould._process.pid)
+    return found, [attempt for gateway in found for attempt in children(gateway)]
+
+
+def test_what_was_prepared_is_copied_for_each_attempt(pool):
+    prepared = []
+
+    def prepare(gateway):
+        prepared.append(gateway)
+        account = AwsAccount(gateway.endpoint, ACCOUNT)
+        account.client("s3").create_bucket(Bucket="prepared")
+        account.client("s3").put_object(Bucket="prepared", Key="a", Body=b"1")
+        account.client("ec2").create_vpc(CidrBlock="10.7.0.0/16")
+        account.client("secretsmanager").create_secret(Name="s", SecretString="old")
+
+    def look(gateway):
+        account = AwsAccount(gateway.endpoint, ACCOUNT)
+        blocks = {vpc["CidrBlock"] for vpc in account.client("ec2").describe_vpcs()["Vpcs"]}
+        keys = [one["Key"] for one in account.client("s3").list_objects_v2(Bucket="prepared")["Contents"]]
+        names = {event["EventName"] for event in account.client("cloudtrail").lookup_events()["Events"]}
+        value = account.client("secretsmanager").get_secret_value(SecretId="s")["SecretString"]
+        return "10.7.0.0/16" in blocks, "10.8.0.0/16" in blocks, keys, "CreateVpc" in names, "DeleteVpc" in names, value
+
+    for _ in range(3):
+        with pool.lease("key", prepare) as gateway:
+            assert look(gateway) == (True, False, ["a"], True, False, "old")
+            account = AwsAccount(gateway.endpoint, ACCOUNT)
+            vpc = account.client("ec2").create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+            account.client("ec2").delete_vpc(VpcId=vpc)
+            account.client("ec2").create_vpc(CidrBlock="10.8.0.0/16")
+            account.client("s3").put_object(Bucket="prepared", Key="b", Body=b"2")
+            account.client("secretsmanager").put_secret_value(SecretId="s", SecretString="new")
+    assert len(prepared) == 1
+    with pool.lease("another key") as gateway:
+        assert gateway is not prepared[0]
+        assert AwsAccount(gateway.endpoint, ACCOUNT).client("s3").list_buckets()["Buckets"] == []
+
+
+def test_addresses_that_an_engine_hands_out_are_the_gateways(pool):
+    with Live(pool, None, {}, ACCOUNT) as live:
+        port = live.endpoint.rpartition(":")[2]
+        assert f":{port}/" in live.admin("sqs").create_queue(QueueName="q")["QueueUrl"]
+        assert str(NO_PORT) not in json.dumps(live.admin("elbv2").describe_load_balancers())
+        api = live.admin("apigatewayv2").create_api(Name="a", ProtocolType="HTTP")
+        assert api["ApiEndpoint"].endswith(f":{port}")
+
+
+def test_what_gateways_needed_is_loaded_once(tmp_path):
+    pool = Pool(tmp_path / "grader")
+
+    def first_call():
+        with pool.lease(object()) as gateway:
+            AwsAccount(gateway.endpoint, ACCOUNT).client("ec2").describe_vpcs()
+            [pid] = gateways(pool)[1]
+            return mapped(pid) - mapped(gateways(pool)[0][0])
+
+    before = first_call()
+    deadline = time.monotonic() + 20
+    try:
+        while (after := first_call()) > before / 2:  # what is left is the account's own
+            assert time.monotonic() < deadline, f"EC2 is loaded anew: {after} kB, {before} kB the first time"
+    finally:
+        pool.close()
+
+
+def mapped(pid):
+    """kB of private memory."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
+
+
+@pytest.mark.parametrize("victim", [0, 1], ids=["the prepared one", "the attempt"])
+def test_a_killed_gateway_is_replaced(pool, victim):
     with Live(pool, None, {}, ACCOUNT) as live:
         first = live.endpoint
-        os.kill(int((pool.home / "gateway-1" / "pid").read_text()), signal.SIGKILL)
+        [gateway], [attempt] = gateways(pool)
+        os.kill([gateway, attempt][victim], signal.SIGKILL)
+        with pytest.raises((BotoCoreError, HTTPClientError)):
+            live.admin("s3").list_buckets()
     with Live(pool, None, {}, ACCOUNT) as live:
         assert live.endpoint != first
         assert buckets(live) == []
+    for pid in (gateway, attempt):
+        wait_until_gone(pid)
 
 
 def test_a_gateway_that_died_idle_is_not_handed_out(pool):
     pool.warm()
-    deadline = time.monotonic() + 10
-    while not pool._idle and time.monotonic() < deadline:
-        threading.Event().wait(0.05)
-    os.kill(int((pool.home / "gateway-1" / "pid").read_text()), signal.SIGKILL)
-    pool._idle[0]._process.wait(5)
+    [gateway], _ = gateways(pool)
+    os.kill(gateway, signal.SIGKILL)
+    wait_until_gone(gateway)
     with Live(pool, None, {}, ACCOUNT) as live:
         assert buckets(live) == []
 
 
+def test_a_killed_mould_is_replaced(pool):
+    pool.warm()
+    [gateway], _ = gateways(pool)
+    pool.mould._process.kill()
+    wait_until_gone(gateway)
+    with Live(pool, None, {}, ACCOUNT) as live:
+        assert buckets(live) == []
+
+
+def test_an_attempt_begins_as_before_after_one_that_left_a_process(pool):
+    """Rotation functions and Lambda run in processes of the attempt's."""
+    with Live(pool, None, {}, ACCOUNT) as live:
+        assert live.endpoint
+        [attempt] = gateways(pool)[1]
+    wait_until_gone(attempt)
+    assert gateways(pool)[1] == []
+
+
 @pytest.fixture
-def grader_and_gateway(tmp_path):
-    """A grader that holds a gateway on ``tmp_path``, and the gateway's process id; the grader is killed at the end."""
+def grader_and_gateways(tmp_path):
+    """A grader that has an attempt, and the process ids of what it started; the grader is killed at the end."""
     start = (
         "import sys, time, pathlib, graders.live as g; p = g.Pool(pathlib.Path(sys.argv[1])); "
-        "c = p.lease(); c.__enter__(); print('up', flush=True); time.sleep(60)"
+        "c = p.lease(); c.__enter__(); print(p.mould._process.pid, p.mould._folder, flush=True); time.sleep(60)"
     )
     grader = subprocess.Popen(
         [sys.executable, "-c", start, str(tmp_path)],
@@ -112,27 +228,32 @@ def grader_and_gateway(tmp_path):
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert grader.stdout.readline() == "up\n"
-    yield grader, int((tmp_path / "gateway-1" / "pid").read_text())
+    mould, folder = grader.stdout.readline().split()
+    [gateway] = children(int(mould))
+    [attempt] = children(gateway)
+    yield grader, (int(mould), gateway, attempt)
     grader.kill()
     grader.wait()
     grader.stdout.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_a_killed_grader_takes_its_gateways_along(grader_and_gateway):
-    grader, gateway = grader_and_gateway
+def test_a_killed_grader_takes_its_gateways_along(grader_and_gateways, tmp_path):
+    grader, pids = grader_and_gateways
     grader.kill()
-    wait_until_gone(gateway)
-
-
-def test_a_hung_gateway_of_a_killed_grader_is_swept(grader_and_gateway, tmp_path):
-    grader, gateway = grader_and_gateway
-    os.kill(gateway, signal.SIGSTOP)  # it does not notice that its standard input closed
-    grader.kill()
-    grader.wait()
+    for pid in pids:
+        wait_until_gone(pid)
     Pool(tmp_path).close()
-    wait_until_gone(gateway)
-    assert not (tmp_path / "gateway-1").exists()
+    assert not list(tmp_path.glob("gateway-*"))
+
+
+def test_a_hung_gateway_of_a_killed_grader_ends_too(grader_and_gateways):
+    grader, (mould, gateway, attempt) = grader_and_gateways
+    os.kill(attempt, signal.SIGSTOP)
+    os.kill(gateway, signal.SIGSTOP)  # it does not notice that its control socket closed
+    grader.kill()
+    for pid in (mould, gateway, attempt):
+        wait_until_gone(pid)
 
 
 def wait_until_gone(pid):

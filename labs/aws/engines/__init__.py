@@ -3,7 +3,8 @@
 An engine believes whoever calls it: it is reached only through the gateway (or on a server somebody else runs).  It
 tells accounts apart by the access key id in the ``Authorization`` header, which the gateway sets to the account's
 number.
-May depend on ``labs.errors``, ``labs.toolbox`` and third-party emulators; knows nothing of the gateway.
+May depend on ``labs.errors``, ``labs.services``, ``labs.toolbox`` and third-party emulators; knows nothing of the
+gateway.
 """
 
 from __future__ import annotations
@@ -47,6 +48,25 @@ class Engine(Protocol):
 
         :raises PermanentError: the engine belongs to somebody else and cannot be wiped
         """
+
+
+class Copyable(Engine, Protocol):
+    """An engine that lives in its process alone, so that a fork of the process holds a copy of all it knows."""
+
+    async def pause(self) -> None:
+        """Let go of the event loop and end worker threads; nothing is forgotten."""
+
+    async def resume(self) -> None:
+        """Go on, on the event loop that runs now; in a fork of the process, too."""
+
+    def move(self, state: Path, address: tuple[str, int]) -> None:
+        """Before ``start``: other values for what :func:`load` was given."""
+
+    def known(self) -> list[str]:
+        """What an engine made later should ``learn``, to be as fast at once as this one has become."""
+
+    def learn(self, known: list[str]) -> None:
+        """Load ahead what another engine found that it needs.  No event loop may run."""
 
 
 def load(name: str, backend: str | None, state: Path, address: tuple[str, int]) -> Engine:

@@ -1,13 +1,16 @@
-"""Keeps moto from loading what a course never asks for: 100 MB with the first call to EC2.
+"""Keeps engines from loading what a course never asks for, and what this process has.
 
-moto reads its list of which instance type is offered where, 70 MB for the regions of the world, when its EC2 is
-imported, and botocore's models a second time.
+MiniStack makes a botocore session of its own, 10 ms, for each service that it learns the content type of.  moto loads
+100 MB with the first call to EC2: when that is imported it reads its list of which instance type is offered where,
+70 MB for the regions of the world, and botocore's models a second time.
 """
 
 from __future__ import annotations
 
 import sys
 from typing import Any
+
+from botocore.exceptions import UnknownServiceError
 
 from labs.aws import models
 
@@ -52,6 +55,18 @@ def install() -> None:
         load_resource.reads_later = True  # type: ignore[attr-defined]  # a mark, so that it is done once
         moto.utilities.utils.load_resource = load_resource
         moto.core.utils._load_service_model = _sharing(moto.core.utils._load_service_model)
+
+
+def share_models(responses: Any) -> None:
+    """Let MiniStack (its module ``ministack.core.responses``) use the models of :mod:`labs.aws.models`."""
+
+    def service_model(service: str) -> Any:
+        try:
+            return models.service_model(responses._BOTOCORE_NAME.get(service, service))
+        except UnknownServiceError:
+            return None
+
+    responses._service_model = service_model
 
 
 def forget() -> None:

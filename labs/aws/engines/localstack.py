@@ -8,9 +8,8 @@ It starts in about two seconds.
 from __future__ import annotations
 
 import asyncio
-import ctypes
+import functools
 import os
-import signal
 import socket
 import sys
 import time
@@ -21,12 +20,12 @@ import httpx
 
 from labs.aws.engines.remote import RemoteEngine
 from labs.errors import LabError, PermanentError, TemporaryError
+from labs.services.launch import die_with_parent
 from labs.toolbox.python_environments import PythonEnvironment
 
 READY_WITHIN = 120.0
 STOPPED_WITHIN = 10.0
 """Seconds until LocalStack answers its health check, and until it has ended after SIGTERM."""
-PR_SET_PDEATHSIG = 1
 
 ENVIRONMENT = PythonEnvironment(
     name="localstack-4.14",
@@ -65,7 +64,8 @@ class LocalStack(RemoteEngine):
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 python, "-m", "localstack.runtime.main", cwd=self._state, env=self._environment(python),
-                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=functools.partial(die_with_parent, os.getpid()))
         try:
             await self._until_healthy()
         except BaseException:
@@ -126,11 +126,6 @@ class LocalStack(RemoteEngine):
         answer = await self._client.post(self._url.copy_with(path="/_localstack/state/reset"))
         if answer.status_code >= 300:
             raise TemporaryError(f"LocalStack answered {answer.status_code} to its reset: {answer.text[:200]}")
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end LocalStack with a gateway that was killed (prctl(2))."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def main() -> int:

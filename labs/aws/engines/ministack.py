@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,10 @@ class MiniStack:
     shared = False
 
     def __init__(self, state: Path, address: tuple[str, int]) -> None:
-        host, port = address
+        self._address, self._state = address, state
         # MiniStack reads its settings when its modules are imported.
+        os.environ.update(_settings(state, address))
         os.environ.update(
-            MINISTACK_HOST=host,
-            GATEWAY_PORT=str(port),
             AUTH="false",  # the gateway authenticates and authorises
             CLOUDTRAIL_RECORDING="0",
             MINISTACK_AUTOCREATE_AWS_MANAGED="0",
@@ -32,23 +32,44 @@ class MiniStack:
             IOT_MTLS_ENABLED="0",
             PERSIST_STATE="0",
             S3_PERSIST="0",
-            S3_DATA_DIR=str(state / "s3"),
-            STATE_DIR=str(state / "ministack"),
             DOCKER_HOST="unix:///nonexistent",  # no containers: labs run without Docker
             LOG_LEVEL="WARNING",
         )
         logging.getLogger("ministack").setLevel(logging.WARNING)
         import ministack.app
+        import ministack.core.responses
 
-        from labs.aws.engines import additions
+        from labs.aws.engines import additions, frugal
 
         additions.install(ministack.app)
+        frugal.share_models(ministack.core.responses)
         self._app = ministack.app.app
         self._names = {*ministack.app.SERVICE_REGISTRY, *ministack.app.SERVICE_NAME_ALIASES}
         self._served: dict[str, bool] = {"s3control": True}  # MiniStack finds it by its paths
         self._lifespan: asyncio.Task[None] | None = None
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
+
+    def move(self, state: Path, address: tuple[str, int]) -> None:
+        """See :class:`~labs.aws.engines.Copyable`.  The modules that are loaded keep their settings in globals."""
+        before, after = _settings(self._state, self._address), _settings(state, address)
+        changed = {before[name]: after[name] for name in before if before[name] != after[name]}
+        for name, module in list(sys.modules.items()):
+            if name.startswith("ministack."):
+                for variable, value in list(vars(module).items()):
+                    if isinstance(value, str) and any(old in value for old in changed):
+                        for old, new in changed.items():
+                            value = value.replace(old, new)
+                        setattr(module, variable, value)
+        os.environ.update(after)
+        self._address, self._state = address, state
+
+    def known(self) -> list[str]:
+        """See :class:`~labs.aws.engines.Copyable`."""
+        return []       # MiniStack needs its modules only, and imports them itself
+
+    def learn(self, known: list[str]) -> None:
+        """See :class:`~labs.aws.engines.Copyable`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = scope.get(SERVICE)
@@ -91,11 +112,38 @@ class MiniStack:
         if answer["type"].endswith(".failed"):
             raise PermanentError(f"MiniStack could not handle {message}: {answer.get('message', 'no reason given')}")
 
+    async def pause(self) -> None:
+        """Its start-up is left as it is: what it would do at shutdown concerns containers and servers of its own."""
+        if self._lifespan:
+            self._lifespan.cancel()
+            await asyncio.wait([self._lifespan], timeout=5)
+
+    async def resume(self) -> None:
+        """Run the start-up again: it starts what is not running, such as the threads that a fork has lost."""
+        self._to_app, self._from_app = asyncio.Queue(), asyncio.Queue()
+        await self.start()
+        for name in ("lambda_svc", "pipes"):
+            module: Any = sys.modules.get(f"ministack.services.{name}")
+            if module and getattr(module, "_poller_started", False):
+                module._poller_started = False      # as it was in another process
+                module._ensure_poller()
+
     async def reset(self) -> None:
         """MiniStack's own reset endpoint; measured at 0.14 s."""
         status = await _post(self._app, "/_ministack/reset")
         if status != 200:
             raise PermanentError(f"MiniStack answered {status} to its reset, expected 200")
+
+
+def _settings(state: Path, address: tuple[str, int]) -> dict[str, str]:
+    """Environment variables that say where an instance is."""
+    host, port = address
+    return {
+        "MINISTACK_HOST": host,
+        "GATEWAY_PORT": str(port),
+        "S3_DATA_DIR": str(state / "s3"),
+        "STATE_DIR": str(state / "ministack"),
+    }
 
 
 async def _post(app: Any, path: str) -> int:

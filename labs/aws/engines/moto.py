@@ -7,15 +7,19 @@ import logging
 import os
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import UnknownServiceError
 from werkzeug.exceptions import NotFound
 
 from labs.aws.engines import Receive, Scope, Send, frugal, neighbours
 
 log = logging.getLogger(__name__)
 
+WORKERS = 4  # threads
 NOT_IMPLEMENTED = "MotoNotImplemented"  # body of an answer with status 501
 _ACCOUNT = re.compile(rb"Credential=([0-9]{12})/")
 
@@ -65,7 +69,8 @@ class Moto:
             except StopIteration as error:  # moto's next() without a default; a Future cannot carry it and would hang
                 raise RuntimeError("moto looked for something that is not there") from error
 
-        self._app: Any = WSGIMiddleware(application, workers=4)  # type: ignore[arg-type]  # moto has no types here
+        self._dispatcher = dispatcher
+        self._app: Any = WSGIMiddleware(application, workers=WORKERS)  # type: ignore[arg-type]  # moto has no types here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = list(scope["headers"])
@@ -82,6 +87,31 @@ class Moto:
     async def stop(self) -> None:
         """End the worker threads."""
         self._app.executor.shutdown(wait=False, cancel_futures=True)
+
+    async def pause(self) -> None:
+        """End the worker threads; see :class:`~labs.aws.engines.Copyable`."""
+        await asyncio.to_thread(self._app.executor.shutdown, wait=True)
+
+    async def resume(self) -> None:
+        """Have worker threads again; they start with the first calls."""
+        self._app.executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="WSGI")
+
+    def move(self, state: Path, address: tuple[str, int]) -> None:
+        """It has neither files nor an address."""
+
+    def known(self) -> list[str]:
+        """moto's names of the services that were called."""
+        return sorted(self._dispatcher.app_instances)
+
+    def learn(self, known: list[str]) -> None:
+        """Make the applications of those services."""
+        from moto.core.utils import get_service_model
+
+        for service in known:
+            if service not in self._dispatcher.app_instances:
+                self._dispatcher.app_instances[service] = self._dispatcher.create_app(service)
+                with suppress(UnknownServiceError):     # some of moto's names are its own
+                    get_service_model(service)
 
     def idle(self, service: str) -> bool:
         """Whether nobody called a service of moto's (by moto's name for it) since the start."""

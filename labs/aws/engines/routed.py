@@ -85,8 +85,12 @@ class RoutedEngine:
             return self._made[name]
 
     async def start(self) -> None:
-        """Start the default engine; the others start when they are needed."""
-        await self._default.start()
+        """Start the default engine; the others start when they are needed, unless they were learnt."""
+        for engine in (self._default, *self._made.values()):
+            await engine.start()
+        self._within_reach()
+
+    def _within_reach(self) -> None:
         reach = getattr(self._default, "reach", None)
         if reach:
             reach(self)
@@ -95,6 +99,46 @@ class RoutedEngine:
         """Stop what was started."""
         for engine in (*self._made.values(), self._default):
             await engine.stop()
+
+    @property
+    def copyable(self) -> bool:
+        """Whether every part of it is :class:`~labs.aws.engines.Copyable`."""
+        return all(hasattr(engine, "resume") for engine in (self._default, *self._made.values()))
+
+    async def pause(self) -> None:
+        """See :class:`~labs.aws.engines.Copyable`."""
+        for engine in (*self._made.values(), self._default):
+            await engine.pause()  # type: ignore[attr-defined]  # only asked where it is copyable
+
+    async def resume(self) -> None:
+        """See :class:`~labs.aws.engines.Copyable`."""
+        self._lock = asyncio.Lock()
+        for engine in (self._default, *self._made.values()):
+            await engine.resume()  # type: ignore[attr-defined]
+        self._within_reach()
+
+    def move(self, state: Path, address: tuple[str, int]) -> None:
+        """See :class:`~labs.aws.engines.Copyable`."""
+        for engine in (self._default, *self._made.values()):
+            engine.move(state, address)  # type: ignore[attr-defined]
+
+    def known(self) -> list[str]:
+        """See :class:`~labs.aws.engines.Copyable`: ``engine:what it knows``."""
+        made = {self._default.name: self._default, **self._made}
+        return [
+            f"{name}:{one}"
+            for name, engine in made.items()
+            for one in ["", *engine.known()]  # type: ignore[attr-defined]
+        ]
+
+    def learn(self, known: list[str]) -> None:
+        """See :class:`~labs.aws.engines.Copyable`."""
+        for name, one in (entry.split(":", 1) for entry in known):
+            engine = self._default if name == self._default.name else self._made.get(name)
+            if engine is None:
+                engine = self._made[name] = self._makers[name]()
+            if one:
+                engine.learn([one])  # type: ignore[attr-defined]
 
     async def reset(self) -> None:
         """Forget what was created in any of them."""

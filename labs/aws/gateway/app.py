@@ -217,6 +217,24 @@ class Gateway:
         self.trail.close()
         self.ownership.close()
 
+    async def pause(self) -> None:
+        """Leave no task, no thread of ours and no open file; everything is remembered, for ``resume``.
+
+        Only with an engine that is :class:`~labs.aws.engines.Copyable`.
+        """
+        await self.functions.pause()
+        await self.trails.pause()
+        await self.engine_app.pause()
+        self.trail.close()
+        self.ownership.close()
+
+    async def resume(self) -> None:
+        """Go on after ``pause``: on another event loop, perhaps in a fork of the process."""
+        self.trail.open()
+        self.ownership.open()
+        await self.engine_app.resume()
+        self.trails.start()
+
     async def reset(self) -> None:
         """Everything that was created is gone; the learner's user is there again, with the same key."""
         self.functions.clear()

@@ -32,13 +32,18 @@ class Ownership:
 
     def __init__(self, path: Path, fresh: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path)
-        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _SCHEMA)
+        self._path = path
+        self.open()
         if fresh:
             self.clear()
         self._keys = {row[0]: KeyRecord(*row[1:]) for row in self._database.execute("SELECT * FROM access_keys")}
         self._buckets: dict[str, str] = dict(self._database.execute("SELECT name, account FROM buckets"))
         self._endpoints: dict[str, str] = dict(self._database.execute("SELECT id, document FROM endpoint_policies"))
+
+    def open(self) -> None:
+        """Open the file, at first and after ``close``."""
+        self._database = sqlite3.connect(self._path)
+        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _SCHEMA)
 
     def key(self, access_key_id: str) -> KeyRecord | None:
         """The owner of a long-term key, or ``None`` for a key that does not exist."""

@@ -35,11 +35,16 @@ class Trail:
         if fresh:
             for suffix in ("", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-        self._database = sqlite3.connect(path)
-        # History of a lab is not worth an fsync for each call.
-        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _SCHEMA)
+        self._path = path
+        self.open()
         self._waiting: list[tuple[Any, ...]] = []
         self._written = 0
+
+    def open(self) -> None:
+        """Open the file, at first and after ``close``."""
+        self._database = sqlite3.connect(self._path)
+        # History of a lab is not worth an fsync for each call.
+        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _SCHEMA)
 
     def add(self, event: Mapping[str, Any], when: float) -> None:
         """Keep one event, given in the shape of CloudTrail's record contents."""

@@ -55,6 +55,7 @@ LONGEST_LOG = 256 * 1024  # bytes kept of what one call prints
 TAIL = 4096  # bytes of log in ``LogResult``
 SESSION = 3600  # seconds the role's credentials are good for; no function runs longer than 900
 AT_ONCE = 8  # processes
+PAUSE = 10.0  # seconds that work in the background may take before a pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,14 @@ class Functions:
         for task in self._background:
             task.cancel()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def pause(self) -> None:
+        """Wait for what runs in the background; it is stopped after ``PAUSE`` seconds."""
+        if self._background:
+            _, late = await asyncio.wait(self._background, timeout=PAUSE)
+            for task in late:
+                task.cancel()
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     def in_background(self, work: Any) -> asyncio.Task[Any]:
         """Run a coroutine that nobody waits for; the task is kept until it ends."""

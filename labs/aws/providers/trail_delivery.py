@@ -122,15 +122,29 @@ class Delivery:
         self._by_account: dict[str, list[_Followed]] = {}
         self._followed: dict[str, _Followed] = {}
         self._bytes = 0
-        self._wake = asyncio.Event()
-        self._lock = asyncio.Lock()
+        self._renew()
         self._task: asyncio.Task[None] | None = None
 
     # -- life ------------------------------------------------------------------------------------------------------
 
+    def _renew(self) -> None:
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+
     def start(self) -> None:
-        """Start the task."""
+        """Start the task, on the event loop that runs now."""
+        self._renew()
         self._task = asyncio.create_task(self._run())
+
+    async def pause(self) -> None:
+        """End the task once it is between two deliveries; what waits goes on waiting."""
+        if self._task is None:
+            return
+        async with self._lock:
+            self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
 
     async def stop(self) -> None:
         """Deliver what waits and end the task."""

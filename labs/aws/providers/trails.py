@@ -78,6 +78,10 @@ class Trails:
         """End delivery; what waits is written first."""
         await self.delivery.stop()
 
+    async def pause(self) -> None:
+        """End delivery for now; what waits goes on waiting."""
+        await self.delivery.pause()
+
     def clear(self) -> None:
         """The engine was reset."""
         self._trails = {}

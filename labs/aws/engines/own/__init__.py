@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import re
 import uuid
+from pathlib import Path
 from typing import Any, Protocol
 
 from labs.aws.engines import Engine, Receive, Scope, Send
@@ -81,6 +82,24 @@ class OwnEngine:
         """Forget what was created."""
         for service in self._services.values():
             service.reset()
+
+    async def pause(self) -> None:
+        """Nothing to let go of; see :class:`~labs.aws.engines.Copyable`."""
+
+    async def resume(self) -> None:
+        """Nothing to take up again."""
+
+    def move(self, state: Path, address: tuple[str, int]) -> None:
+        """It has neither files nor an address."""
+
+    def known(self) -> list[str]:
+        """The services that were called."""
+        return sorted(self._services)
+
+    def learn(self, known: list[str]) -> None:
+        """Import those services."""
+        for name in known:
+            importlib.import_module(f"{__name__}.{_MODULES[name]}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         status, headers, body = await self._answer(scope, await _body(receive))

@@ -1,0 +1,135 @@
+"""Judges in processes of their own: what one submission needs does not wait for another's Python.
+
+A judge is a fork of the grader's mould.  Over its control socket it gets a line of JSON, ``{"mould": PATH}``, that says
+where grading gateways are to be had, and then one for each submission, ``{"student": ID, "exercises": {id: sources by
+cell id}}``.  It answers these with ``{"judged": {id: …}}`` as :meth:`graders.receipts.Judged.to_json` has it, or with
+``{"error": text, "temporary": bool}``.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from graders.dispatch import checks
+from graders.exercise import find
+from graders.live import Mould, Pool
+from graders.notebook import answers, cells_of
+from graders.receipts import Judged
+from labs.errors import PermanentError, TemporaryError
+
+JUDGE_SECONDS = 900.0  # for one submission
+
+
+def load() -> None:
+    """Import what judging needs."""
+    import graders.runner
+    import labs.aws.account
+    from labs.scenarios import registry
+
+    registry()
+    assert graders.runner
+    assert labs.aws.account
+
+
+def run(control: socket.socket) -> None:
+    """Be a judge until the socket closes."""
+    from graders.runner import Grader
+    from labs.aws.account import forget
+
+    with control.makefile("rwb") as stream:
+        first = json.loads(stream.readline() or b"null")
+        if first is None:
+            return
+        grader = Grader(Pool(mould=Mould.at(Path(first["mould"]))))
+        try:
+            for line in stream:
+                stream.write(json.dumps(_answer(grader, json.loads(line))).encode() + b"\n")
+                stream.flush()
+                grader.clear()
+                forget()  # the clients of gateways that are gone
+        except ConnectionError:
+            pass  # whoever asked was killed
+        finally:
+            grader.close()
+
+
+def _answer(grader: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    judged = {}
+    try:
+        for name, sources in asked["exercises"].items():
+            judged[name] = grader.judge_once(find(name), sources, asked["student"]).to_json()
+    except (TemporaryError, PermanentError) as error:
+        return {"error": str(error), "temporary": isinstance(error, TemporaryError)}
+    return {"judged": judged}
+
+
+class Judges:
+    """A :class:`graders.dispatch.Dispatcher` whose every thread has a judge; verdicts go into ``grader``'s memory."""
+
+    local = True
+
+    def __init__(self, grader: Any) -> None:
+        self._grader = grader
+        self._own = threading.local()
+        self._all: list[socket.socket] = []
+
+    def judged(self, notebook: Any, released: Path, student: str, kept: Mapping[str, Judged]) -> dict[str, Judged]:
+        """See :class:`graders.dispatch.Dispatcher`."""
+        cells, found = cells_of(notebook), {}
+        missing = {}
+        for name in checks(cells):
+            registered = find(name)
+            sources = answers(cells, registered.exercise.cells)
+            if name in kept:
+                self._grader.remember(registered, student, kept[name])
+            if (known := self._grader.remembered(registered, sources, student)) is not None:
+                found[name] = known
+            else:
+                missing[name] = sources
+        if missing:
+            for name, judged in self._asked(student, missing).items():
+                self._grader.remember(find(name), student, judged)
+                found[name] = judged
+        return {name: found[name] for name in checks(cells)}
+
+    def _asked(self, student: str, exercises: Mapping[str, Mapping[str, str]]) -> dict[str, Judged]:
+        line = json.dumps({"student": student, "exercises": exercises}).encode() + b"\n"
+        said: dict[str, Any] | None = None
+        for _ in range(2):  # a judge that was killed is replaced once
+            said = self._said(line)
+            if said is not None:
+                break
+        if said is None:
+            raise TemporaryError("The judge ended in the middle of this submission, twice.")
+        if "error" in said:
+            raise (TemporaryError if said["temporary"] else PermanentError)(said["error"])
+        return {name: Judged.from_json(each) for name, each in said["judged"].items()}
+
+    def _said(self, line: bytes) -> dict[str, Any] | None:
+        control = getattr(self._own, "control", None)
+        if control is None:
+            control = self._own.control = self._grader.pool.mould.judge()
+            control.settimeout(JUDGE_SECONDS)
+            self._own.stream = control.makefile("rwb")
+            self._all.append(control)
+        with suppress(OSError, ValueError):
+            self._own.stream.write(line)
+            self._own.stream.flush()
+            if answer := self._own.stream.readline():
+                return json.loads(answer)
+        control.close()
+        self._own.control = None
+        return None
+
+    def close(self) -> None:
+        """End the judges."""
+        for control in self._all:
+            with suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
+            control.close()
