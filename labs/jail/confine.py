@@ -27,9 +27,12 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_N
 PR_CAP_AMBIENT, AMBIENT_RAISE, AMBIENT_CLEAR = 47, 2, 4
 CAPSET, CAPABILITY_VERSION = {"x86_64": 126, "aarch64": 91}, 0x20080522
 SLACK = 64
+VISITORS = 8        # what a door takes: the process behind it, and the first of each further command
+TIOCSCTTY = 0x540E
 DAC_OVERRIDE, DAC_READ_SEARCH, SETPCAP, SYS_CHROOT = 1, 2, 8, 18
-READY = re.compile(rb"ok (\d+)\n")
-"""What ``become`` reports last, with its pid; what follows is why the command could not be executed."""
+READY = re.compile(rb"ok (\d+) (\d+)\n")
+"""What ``become`` reports last, with its pid and its doorman's (0: none), both as they are inside; what follows is why
+the command could not be executed."""
 
 
 def prctl(option: int, *arguments: int) -> None:
@@ -47,8 +50,8 @@ def become(plan: Mapping[str, Any], command: list[str], report: int) -> None:
     """
     try:
         os.set_inheritable(report, False)
-        confine(plan, report)
-        os.write(report, b"ok %d\n" % os.getpid())
+        doorman = confine(plan, report)
+        os.write(report, b"ok %d %d\n" % (os.getpid(), doorman))
         os.execve(command[0], command, plan["environment"]) if "/" in command[0] else os.execvpe(
             command[0], command, plan["environment"])
     except BaseException as error:  # noqa: BLE001 (whatever it is, the caller must hear of it and nothing may run)
@@ -58,15 +61,23 @@ def become(plan: Mapping[str, Any], command: list[str], report: int) -> None:
         os._exit(126)
 
 
-def confine(plan: Mapping[str, Any], report: int) -> None:
-    """All steps but the last; raises OSError where the kernel refuses one.  Single-threaded processes only."""
+def confine(plan: Mapping[str, Any], report: int) -> int:
+    """All steps but the last; raises OSError where the kernel refuses one.  Single-threaded processes only.
+
+    Returns the pid of the doorman, 0 for none.
+    """
     linux = sys.platform == "linux"
+    door, left = plan["door"], 0
+    if door is not None:
+        from labs.jail import doorman  # now: later its file is out of reach; most jails have no door
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)       # Python and the supervisor ignore some, and exec would keep that
     if linux:
         prctl(PR_SET_DUMPABLE, 1)       # the supervisor is not, and /proc/self would be closed
     with contextlib.suppress(OSError):
         os.setsid()
+    if plan["terminal"]:
+        take_terminal()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")      # when memory runs out, the kernel ends this before anything of ours
     resource_limits(plan)
@@ -104,9 +115,21 @@ def confine(plan: Mapping[str, Any], report: int) -> None:
         os.set_inheritable(descriptor, True)
     if rules is not None:
         landlock.restrict(rules)
+    scoped = version >= 6 or plan["rung"] == "bubblewrap"
+    if door is not None:
+        left = doorman.leave(plan, door, report, scoped)
+        os.close(door)
     if seccomp.available():
-        scoped = version >= 6 or plan["rung"] == "bubblewrap"
         seccomp.install(seccomp.program(plan, pid=os.getpid(), scoped=scoped))
+    return left
+
+
+def take_terminal() -> None:
+    """Make standard input the controlling terminal of this session, so that it sends SIGINT and SIGWINCH."""
+    import fcntl  # few jails have one
+
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(0, TIOCSCTTY, 0)
 
 
 def open_files() -> list[int]:
@@ -141,7 +164,8 @@ def limit_processes(plan: Mapping[str, Any]) -> None:
         return
     # others of this uid, other jails among them, may start some meanwhile; bubblewrap's user namespace counts apart
     shared = plan["uid"] is not None or plan["rung"] != "bubblewrap"
-    allowed = plan["processes"] and plan["processes"] + plan["uid_tasks"] + (SLACK if shared else 0)
+    wanted = plan["processes"] + (0 if plan["door"] is None else VISITORS)
+    allowed = wanted and wanted + plan["uid_tasks"] + (SLACK if shared else 0)
     _, most = resource.getrlimit(resource.RLIMIT_NPROC)
     allowed = allowed if most == resource.RLIM_INFINITY else min(allowed, most)
     resource.setrlimit(resource.RLIMIT_NPROC, (allowed, allowed))

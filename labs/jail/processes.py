@@ -107,7 +107,8 @@ def end(leader: int, deadline_seconds: float = END_SECONDS) -> int:
         alive = [pid for pid in below(os.getpid()) if not ended(pid)]
         for pid in alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+                group = os.getpgid(pid)     # of a further command, or of a job of a shell
+                os.kill(pid, signal.SIGKILL) if group == os.getpgrp() else os.killpg(group, signal.SIGKILL)
         for _ in reap(leader):
             pass
         if not alive or time.monotonic() > deadline:
@@ -120,3 +121,12 @@ def ended(pid: int) -> bool:
         return stat(pid)[0] in "ZX"
     except (OSError, IndexError):
         return True
+
+
+def name_inside(pid: int) -> int:
+    """A process's pid in its own namespace, 0 when it has gone (proc(5), ``NSpid``)."""
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"NSpid:"):
+                return int(line.split()[-1])
+    return 0

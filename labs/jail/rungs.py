@@ -224,7 +224,8 @@ def bubblewrap(plan: Mapping[str, Any], options: tuple[str, ...]) -> list[str]:
         made += ["--dir", view.BASE, "--dir", view.NEW]
     elif root:
         mounts += [(root["folder"], view.NEW, True)]
-    targets = [*granted, *(target for _, target, _ in mounts), *filter(None, [plan["writable"]])]
+    targets = [*granted, *landlock.DEVICES, *(target for _, target, _ in mounts)]
+    targets += [plan["writable"]] if plan["writable"] else []
     for folder in sorted({str(parent) for path in targets for parent in Path(path).parents} - {"/"}):
         made += ["--dir", folder]       # else bubblewrap makes it for root alone
     for path in granted:

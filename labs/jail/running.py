@@ -31,7 +31,7 @@ class Running:
     """A command in its jail.  Use as a context manager, or ``kill`` it: leaving it alone keeps its supervisor running.
 
     ``stdin``, ``stdout``, ``stderr`` are binary files where PIPE was asked for, else None; ``pid`` is the command's (on
-    the plain rung) or that of the program that made its view.
+    the plain rung) or that of the program that made its view, ``doorman`` that of the process behind a door, else 0.
     """
 
     def __init__(self, supervisor: subprocess.Popen[bytes], caller: socket.socket, scratch: str | None,
@@ -46,6 +46,7 @@ class Running:
         self.stdout: IO[bytes] | None = supervisor.stdout
         self.stderr: IO[bytes] | None = supervisor.stderr
         self.pid = 0
+        self.doorman = 0
 
     @property
     def rung(self) -> str:
@@ -100,7 +101,7 @@ class Running:
             why = f"{said['failed']}. {errors}".strip()
             raise PermanentError(f"The command did not start on the {self.rung} rung: {why}",
                                  "Look whether the command exists and is among the readable paths.")
-        self.pid = said["started"]
+        self.pid, self.doorman = said["started"], said["doorman"]
 
     def poll(self) -> Result | None:
         """The result when it has ended, else None."""
@@ -176,18 +177,20 @@ class Running:
 
 
 def start(spec: Spec, command: Sequence[str], *, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL,
-          stderr: Any = subprocess.DEVNULL, pass_fds: Sequence[int] = (), accept_weaker: bool = False) -> Running:
+          stderr: Any = subprocess.DEVNULL, pass_fds: Sequence[int] = (), door: int | None = None,
+          accept_weaker: bool = False) -> Running:
     """Start a command in a jail and return when it runs.
 
     :param command: program and arguments; the program by its path, or found on the spec's PATH
     :param stdin: and the other two: as for ``subprocess.Popen``
     :param pass_fds: file descriptors the command keeps, under their numbers
+    :param door: a listening Unix socket where further commands for this jail are taken, see ``labs.jail.doorman``
     :param accept_weaker: start although a required promise cannot be kept here; ``Result.missing`` then names it
     Raises PermanentError for a promise or rung that is not to be had, or a command that does not start;
     TemporaryError when the host does not start a process in time.
     """
     rung = rungs.choose(spec)
-    plan = spec.plan() | {"rung": rung, "pass_fds": list(pass_fds)}
+    plan = spec.plan() | {"rung": rung, "pass_fds": [*pass_fds, *([] if door is None else [door])], "door": door}
     kept, lacking = rungs.judge(rung, plan)
     missing = {name: lacking.get(name, "nothing: it is unknown") for name in sorted(spec.requires - set(kept))}
     if missing and not accept_weaker:

@@ -155,6 +155,8 @@ def rules(plan: Mapping[str, Any], *, pid: int, scoped: bool) -> dict[str, list[
         "setpriority": [argument(0), (JUMP_EQUAL, 0, 2, 0), argument(1), (JUMP_EQUAL, 1, 0, 0), refuse(errno.EPERM),
                         PASS],
     }
+    if plan["terminal"]:
+        del made["setpgid"]     # a shell's job control; within one session, which nobody leaves
     for name in ("sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler"):
         made[name] = unless_one_of(0, (0, pid), errno.EPERM)
     for name, index in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):

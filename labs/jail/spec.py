@@ -60,6 +60,7 @@ class Spec:
     :param bind: TCP ports it may listen on
     :param unix_sockets: may it use Unix sockets?  Then also those of others that its uid may open
     :param system_v_ipc: may it use System V shared memory, semaphores and queues (PostgreSQL does)?
+    :param terminal: is its standard input a terminal?  Then that is its controlling one, with job control
     :param environment: all of its environment
     :param directory: where it starts, as a path inside; None for the writable folder
     :param uid: when root starts the jail, its uid and gid (NOBODY by default); otherwise the caller's own
@@ -83,6 +84,7 @@ class Spec:
     bind: tuple[int, ...] = ()
     unix_sockets: bool = False
     system_v_ipc: bool = False
+    terminal: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: str | None = None
     uid: int | None = None
@@ -117,6 +119,8 @@ class Spec:
             "bind": sorted(self.bind),
             "unix_sockets": self.unix_sockets,
             "system_v_ipc": self.system_v_ipc,
+            "terminal": self.terminal,
+            "door": None,
             "environment": dict(self.environment),
             "directory": self.directory,
             "uid": uid if root else None,

@@ -46,6 +46,8 @@ class Supervisor:
         self.answered = False
         self.changed: str | None = self.plan["writable"]
         self.tracee = 0     # the command's pid where PRoot is the leader
+        self.inside = 0     # the command's pid as it is inside
+        self.doorman = 0
 
     def run(self) -> None:
         """Start, watch, end, report."""
@@ -137,8 +139,10 @@ class Supervisor:
     def answer(self) -> None:
         """Tell the caller whether the command began."""
         if began := confine.READY.fullmatch(self.readiness):
-            self.tracee = int(began[1]) if self.plan["rung"] == "proot" else 0
-            self.tell({"started": self.leader})
+            self.inside = int(began[1])
+            self.tracee = self.inside if self.plan["rung"] == "proot" else 0
+            self.doorman = self.outside(int(began[2])) if int(began[2]) else 0
+            self.tell({"started": self.leader, "doorman": self.doorman})
         else:
             why = confine.READY.sub(b"", self.readiness).decode("utf-8", "replace")
             self.tell({"failed": why or "the program that makes the view did not start"})
@@ -173,15 +177,12 @@ class Supervisor:
 
     def target(self) -> int:
         """The process that signals are for: the command, not the program that made its view."""
-        if self.tracee:
-            return self.tracee
-        pid = self.leader
-        for _ in range(2 if self.plan["rung"] == "bubblewrap" else 0):
-            children = [each for each, parent in processes.parents().items() if parent == pid]
-            if not children:
-                break
-            pid = children[0]
-        return pid
+        return (self.inside and self.outside(self.inside)) or self.leader
+
+    def outside(self, inside: int) -> int:
+        """The pid of a process by its pid inside; 0 when it has gone."""
+        found = [pid for pid in processes.below(os.getpid()) if processes.name_inside(pid) == inside]
+        return found[-1] if found else 0        # bubblewrap's own first process may have that number outside
 
     def patience(self) -> float:
         """Seconds until the next look."""
@@ -202,9 +203,12 @@ class Supervisor:
         if wall is not None and time.monotonic() - self.started >= wall:
             self.limit = "wall"
             return True
-        resident, cpu, tasks = processes.usage(processes.below(os.getpid(), quick=True))
+        resident, cpu, tasks = processes.usage(
+            [pid for pid in processes.below(os.getpid(), quick=True) if pid != self.doorman])
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         overhead = 3 if self.wrap else 1       # the command itself, and what made its view
+        if plan["door"] is not None and not self.answered:
+            overhead += 2       # the doorman, whom nobody knows yet, and his parent
         if resident > plan["memory"]:
             self.limit = "memory"
         elif plan["cpu_seconds"] is not None and cpu + ended.ru_utime + ended.ru_stime > plan["cpu_seconds"]:

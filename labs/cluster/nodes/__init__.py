@@ -26,8 +26,11 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     probes.py       exec, http and tcp probes
     events.py       events with upstream's reasons
     logs.py         log files in the format of the CRI
-    server.py       what the API server asks a kubelet: logs
+    visits.py       commands inside a container that runs
+    streams.py      exec and attach over WebSockets
+    forwarding.py   port-forward, and the frames it comes in (spdy.py)
+    server.py       what the API server asks a kubelet: logs, exec, attach, port-forward
 
-Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced), exec and attach,
-lifecycle hooks, metrics, persistent volumes.
+Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced), lifecycle
+hooks, metrics, persistent volumes.
 """

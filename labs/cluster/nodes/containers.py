@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -62,6 +63,7 @@ class Container:
         self.about: dict[str, Any] = _read(folder / "about.json") or {}
         self.started = 0.0
         self.exit: Exit | None = None
+        self.doorman = 0
         self._shim = 0
         self._shim_started = 0
         self._child: subprocess.Popen[bytes] | None = None
@@ -73,20 +75,29 @@ class Container:
         return f"process://{self.folder.parents[2].name}-{self.name}-{self.attempt}"
 
     @property
+    def terminal(self) -> bool:
+        """Has it a terminal?"""
+        return bool(self.about.get("terminal"))
+
+    @property
     def log(self) -> Path:
         """What it writes, in the CRI's format; ``log.1`` is what came before."""
         return self.folder / "log"
 
-    async def start(self, spec: Spec, command: list[str], home: Path, lock: Path, ended: Callable[[], None]) -> None:
+    async def start(self, spec: Spec, command: list[str], home: Path, lock: Path, ended: Callable[[], None], *,
+                    stdin: bool = False, stdin_once: bool = False) -> None:
         """Start it, and return when it runs or could not be started (then ``exit`` says why).
 
+        :param stdin: may somebody attached write to it?  Else its standard input is empty
+        :param stdin_once: does its input end with that of the first?
         :param ended: called when it has ended
         """
         shim.write(str(self.folder), "about.json", self.about)
         shim.write(str(self.folder), "order.json", {
             "spec": {**dataclasses.asdict(spec), "requires": sorted(spec.requires),
                      "mounts": [[each.source, each.target, each.writable] for each in spec.mounts]},
-            "command": command, "log": str(self.log), "lock": str(lock), "skew": self.skew})
+            "command": command, "log": str(self.log), "lock": str(lock), "skew": self.skew, "stdin": stdin,
+            "stdin_once": stdin_once})
         code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from labs.cluster.nodes.shim import main; " \
                "main(sys.argv[1])"
         with (self.folder / "shim.log").open("ab") as errors:
@@ -106,6 +117,7 @@ class Container:
         if said:
             self.started = said["started"]
             self._shim, self._shim_started = said["shim"], said["shim_started"]
+            self.doorman = said.get("doorman", 0)
         if not self._alive() or not self._watch(ended):
             self._finish()
 
@@ -187,6 +199,20 @@ class Container:
         if self._alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._shim, signal.SIGUSR1 if number == signal.SIGKILL else number)
+
+    def connect(self, name: str) -> socket.socket:
+        """A connection to one of its Unix sockets, ``door`` or ``attach``; raises OSError."""
+        folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
+        made = socket.socket(socket.AF_UNIX)
+        try:
+            made.connect(f"/proc/self/fd/{folder}/{name}")      # the path itself may be longer than a socket's may
+            made.setblocking(False)
+        except OSError:
+            made.close()
+            raise
+        finally:
+            os.close(folder)
+        return made
 
     async def stop(self, grace: float) -> None:
         """"Termination of Pods": SIGTERM, then SIGKILL after ``grace`` seconds; returns when it has ended."""

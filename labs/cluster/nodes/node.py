@@ -126,6 +126,8 @@ class Node:
         return {
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": self.name}],
             "capacity": self.capacity(), "allocatable": self.allocatable(), "conditions": self.conditions(),
+            # the API server then passes WebSockets on as they are; sorted, as it wants them
+            "declaredFeatures": ["ExtendWebSocketsToKubelet"],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": self.port}},
             "nodeInfo": {
                 "machineID": self.name, "systemUUID": self.name, "bootID": f"{self.name}-{self.boots}",

@@ -2,26 +2,21 @@
 
 "Configure Liveness, Readiness and Startup Probes" (Kubernetes documentation): the others wait for the startup probe; a
 failed liveness or startup probe ends the container, a failed readiness probe takes it out of Services.
-An exec probe runs in a jail like the container's own: same files, not the same processes.
+An exec probe runs inside the container, as `kubectl exec` does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
 
-from labs import jail
-from labs.cluster.nodes import shim
+from labs.cluster.nodes import visits
 from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.containers import Container
-from labs.errors import LabError
-
-OUTPUT = 4096
 
 
 class Owner(Protocol):
@@ -124,23 +119,21 @@ class Health:
     async def _once(self, probe: Object, timeout: float) -> str | None:
         """None for a success, else why not."""
         if "exec" in probe:
-            return await asyncio.to_thread(self._exec, probe["exec"].get("command") or [], timeout)
+            return await self._exec(probe["exec"].get("command") or [], timeout)
         if "httpGet" in probe:
             return await self._http(probe["httpGet"], timeout)
         if "tcpSocket" in probe:
             return await self._tcp(probe["tcpSocket"], timeout)
         return f"this node has no {', '.join(key for key in probe if isinstance(probe[key], dict))} probes"
 
-    def _exec(self, command: list[str], timeout: float) -> str | None:
-        order: dict[str, Any] = json.loads((self._container.folder / "order.json").read_text(encoding="utf-8"))
-        spec = shim.specification(order["spec"] | {"wall_seconds": timeout, "output_bytes": OUTPUT})
+    async def _exec(self, command: list[str], timeout: float) -> str | None:
         try:
-            done = jail.run(spec, command)
-        except LabError as error:
-            return str(error)
-        if done.limit == "wall":
+            done = await visits.run(self._container, command, timeout)
+        except visits.VisitError as error:
+            return f"rpc error: code = Unknown desc = {error}"
+        if done.status is None:
             return f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s'
-        return None if done.status == 0 else (done.stdout + done.stderr).decode(errors="replace")
+        return None if done.status == 0 else done.output.decode(errors="replace")
 
     async def _http(self, wanted: Mapping[str, Any], timeout: float) -> str | None:
         """"HTTP probes": any status from 200 to 399 is a success."""

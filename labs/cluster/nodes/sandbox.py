@@ -62,6 +62,7 @@ def specification(pod: Object, container: Object, image: Image, environment: dic
     return jail.Spec(
         readable=image.readable, writable=str(folder), writable_bytes=STORAGE, mounts=tuple(mounted),
         connect=tuple(sorted({*ports, api_port})), bind=tuple(sorted(ports)), unix_sockets=False,
-        environment=environment, memory=memory, address_space=memory + 4 * 2**30, cpu_seconds=None, wall_seconds=None,
+        terminal=bool(container.get("tty")), environment=environment, memory=memory,
+        address_space=memory + 4 * 2**30, cpu_seconds=None, wall_seconds=None,
         processes=PROCESSES, open_files=1024,
         directory=container.get("workingDir") or image.working_directory or None)

@@ -3,8 +3,11 @@
 It outlives a kill of the nodes (as containerd's shim outlives containerd), so that they find their containers again;
 when nobody plays the nodes for ORPHANED_AFTER seconds, it ends the container.  In FOLDER:
 
-    order.json      what to start: {"spec", "command", "log", "lock", "skew"}
-    running.json    {"shim", "shim_started", "started"}: pid, its start in clock ticks since boot, Unix time
+    order.json      what to start: {"spec", "command", "log", "lock", "skew", "stdin", "stdin_once"}
+    running.json    {"shim", "shim_started", "started", "doorman"}: pid, its start in clock ticks since boot, Unix time,
+                    pid of the process that starts further commands inside
+    door            a Unix socket for further commands inside, see labs.jail.doorman
+    attach          a Unix socket for what the container reads and writes, see Visitor
     exit.json       {"status", "limit", "finished"}, or {"error"} when the command could not be started
 
 SIGTERM is passed on to the container, SIGUSR1 ends it at once.  It imports little: there is one for every container.
@@ -12,12 +15,15 @@ SIGTERM is passed on to the container, SIGUSR1 ends it at once.  It imports litt
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import fcntl
 import json
 import os
 import selectors
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -35,24 +41,61 @@ LONGEST_LINE = 16 * 1024
 LOG_BYTES = 10 * 2**20
 """A log that is longer is begun anew; the one before it is kept as ``.1``."""
 DRAINED_WITHIN = 2.0
+UNSENT, UNREAD = 2**20, 2**16
+"""Bytes that wait for somebody attached, and for the container, at most."""
+TIOCSWINSZ = 0x5414
 
 
 def main(folder: str) -> None:
     """Run the container to its end."""
     order = json.loads(read(folder, "order.json"))
-    try:
-        running = start(specification(order["spec"]), order["command"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    except (LabError, OSError) as error:
-        write(folder, "exit.json", {"error": str(error), "finished": time.time()})
-        return
-    signal.signal(signal.SIGTERM, lambda *_: running.signal(signal.SIGTERM))
-    signal.signal(signal.SIGUSR1, lambda *_: running.signal(signal.SIGKILL))
-    write(folder, "running.json", {
-        "shim": os.getpid(), "shim_started": started(os.getpid()), "started": time.time()})
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)        # the nodes read this pipe to its end: now it runs
-    with Log(order["log"], order.get("skew", 0.0)) as log:
-        result = attend(running, log, order["lock"])
+    os.chdir(folder)        # a socket's path may have 107 bytes
+    with listening("door") as door, listening("attach") as attach:
+        os.chdir("/")
+        try:
+            running, streams = begin(order, door.fileno())
+        except (LabError, OSError) as error:
+            write(folder, "exit.json", {"error": str(error), "finished": time.time()})
+            return
+        door.close()
+        signal.signal(signal.SIGTERM, lambda *_: running.signal(signal.SIGTERM))
+        signal.signal(signal.SIGUSR1, lambda *_: running.signal(signal.SIGKILL))
+        write(folder, "running.json", {
+            "shim": os.getpid(), "shim_started": started(os.getpid()), "started": time.time(),
+            "doorman": running.doorman})
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)        # the nodes read this pipe to its end: now it runs
+        with Log(order["log"], order.get("skew", 0.0)) as log:
+            result = attend(running, streams, log, order["lock"], attach)
+        running.close_pipes()
     write(folder, "exit.json", {"status": result.status, "limit": result.limit, "finished": time.time()})
+
+
+def listening(name: str) -> socket.socket:
+    """A Unix socket in the working folder."""
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(name)
+    made.listen(16)
+    return made
+
+
+def begin(order: dict[str, Any], door: int) -> tuple[Running, Streams]:
+    """Start the container; raises LabError or OSError."""
+    spec = specification(order["spec"])
+    if spec.terminal:
+        master, slave = os.openpty()
+        running = start(spec, order["command"], stdin=slave, stdout=slave, stderr=slave, door=door)
+        os.close(slave)
+        return running, Streams({master: "stdout"}, master, order.get("stdin_once", False), terminal=True)
+    given = subprocess.PIPE if order.get("stdin") else subprocess.DEVNULL
+    running = start(spec, order["command"], stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, door=door)
+    assert running.stdout is not None
+    assert running.stderr is not None
+    outputs = {running.stdout.fileno(): "stdout", running.stderr.fileno(): "stderr"}
+    stdin = -1
+    if running.stdin is not None:
+        stdin = os.dup(running.stdin.fileno())
+        running.stdin.close()
+    return running, Streams(outputs, stdin, order.get("stdin_once", False))
 
 
 def specification(given: dict[str, Any]) -> Spec:
@@ -64,22 +107,20 @@ def specification(given: dict[str, Any]) -> Spec:
     return Spec(**given)
 
 
-def attend(running: Running, log: Log, lock: str) -> Result:
+def attend(running: Running, streams: Streams, log: Log, lock: str, attach: socket.socket) -> Result:
     """Copy what it writes until it ends; returns how."""
-    assert running.stdout is not None
-    assert running.stderr is not None
-    streams = {running.stdout.fileno(): "stdout", running.stderr.fileno(): "stderr"}
     with open(lock, "a", encoding="ascii") as held, selectors.DefaultSelector() as watched:
-        for descriptor in (*streams, running.fileno()):
-            watched.register(descriptor, selectors.EVENT_READ)
+        streams.watch(watched)
+        watched.register(attach, selectors.EVENT_READ)
+        watched.register(running.fileno(), selectors.EVENT_READ)
         last_seen, looked, end = time.monotonic(), 0.0, None
         result = None
-        while result is None or (streams and time.monotonic() < (end or 0.0)):
-            for key, _ in watched.select(LOOKED_EVERY if result is None else 0.1):
-                if key.fd in streams:
-                    if not log.copy(key.fd, streams[key.fd]):
-                        watched.unregister(key.fd)
-                        del streams[key.fd]
+        while result is None or (streams.outputs and time.monotonic() < (end or 0.0)):
+            for key, events in watched.select(LOOKED_EVERY if result is None else 0.1):
+                if key.fileobj is attach:
+                    streams.welcome(attach.accept()[0])
+                elif key.data is not None or key.fd in streams.files:
+                    streams.serve(key, events, log)
                 elif result is None:
                     watched.unregister(key.fd)
                     result = _ended(running)
@@ -90,7 +131,196 @@ def attend(running: Running, log: Log, lock: str) -> Result:
                     last_seen = looked
                 elif looked - last_seen > ORPHANED_AFTER:
                     running.signal(signal.SIGKILL)
+        streams.end()
     return result
+
+
+class Visitor:
+    """Somebody who is attached: gets what the container writes, may send what it reads.
+
+    From him: a byte of flags (1 standard input, 2 output, 4 errors), then frames; to him: frames.  A frame is a stream
+    (0, 1, 2 as the descriptors, 4 the terminal's new size as two numbers), four bytes of length, content; an empty one
+    of stream 0 is the end of his input.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.wants = 0
+        self.received = b""
+        self.unsent = b""
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        """Those that have arrived in full."""
+        found = []
+        if self.received and not self.wants:
+            self.wants, self.received = self.received[0] or 8, self.received[1:]
+        while len(self.received) >= 5:
+            length = int.from_bytes(self.received[1:5], "big")
+            if len(self.received) < 5 + length:
+                break
+            found.append((self.received[0], self.received[5:5 + length]))
+            self.received = self.received[5 + length:]
+        return found
+
+
+class Streams:
+    """The container's standard streams, its log and whoever is attached."""
+
+    def __init__(self, outputs: dict[int, str], stdin: int, once: bool, terminal: bool = False) -> None:
+        self.outputs = outputs
+        self.stdin = stdin
+        self.once = once
+        self.terminal = terminal
+        self.files = {*outputs, stdin} - {-1}
+        self.input = b""
+        self.visitors: list[Visitor] = []
+        self._ending = False
+
+    def watch(self, watched: selectors.BaseSelector) -> None:
+        """Have these files served by a selector."""
+        self.watched = watched
+        for descriptor in self.files:
+            os.set_blocking(descriptor, False)
+        for descriptor in self.outputs:
+            watched.register(descriptor, selectors.EVENT_READ)
+
+    def welcome(self, connection: socket.socket) -> None:
+        """Somebody attaches."""
+        connection.setblocking(False)
+        visitor = Visitor(connection)
+        self.visitors.append(visitor)
+        self.watched.register(connection, selectors.EVENT_READ, visitor)
+
+    def serve(self, key: selectors.SelectorKey, events: int, log: Log) -> None:
+        """A file or a visitor is ready."""
+        if key.data is not None:
+            if events & selectors.EVENT_WRITE:
+                self._flush(key.data)
+            if events & selectors.EVENT_READ and key.data in self.visitors:
+                self._hear(key.data)
+            return
+        if events & selectors.EVENT_READ and key.fd in self.outputs:
+            self._copy(key.fd, log)
+        if events & selectors.EVENT_WRITE:
+            self._feed()
+
+    def _copy(self, source: int, log: Log) -> None:
+        """From the container to its log and to those who are attached."""
+        try:
+            data = os.read(source, 65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""      # a terminal that nobody has open any more
+        stream = self.outputs[source]
+        if not data:
+            self._forget(source)
+            del self.outputs[source]
+            return
+        log.take(data, stream)
+        number = 1 if stream == "stdout" else 2
+        for visitor in list(self.visitors):
+            if visitor.wants & 2 * number:
+                visitor.unsent += bytes([number]) + len(data).to_bytes(4, "big") + data
+                self._flush(visitor)
+
+    def _flush(self, visitor: Visitor) -> None:
+        """Send what can be sent; who is too slow is dropped: nobody may hold the container up."""
+        try:
+            while visitor.unsent:
+                visitor.unsent = visitor.unsent[visitor.connection.send(visitor.unsent):]
+        except BlockingIOError:
+            if len(visitor.unsent) > UNSENT:
+                self._leave(visitor)
+                return
+        except OSError:
+            self._leave(visitor)
+            return
+        self._listen(visitor)
+
+    def _listen(self, visitor: Visitor) -> None:
+        """What of a visitor is looked at: no more input while the container does not read."""
+        wanted = selectors.EVENT_WRITE if visitor.unsent else 0
+        if len(self.input) < UNREAD:
+            wanted |= selectors.EVENT_READ
+        if visitor.connection in self.watched.get_map():
+            self.watched.unregister(visitor.connection)
+        if wanted:
+            self.watched.register(visitor.connection, wanted, visitor)
+
+    def _hear(self, visitor: Visitor) -> None:
+        try:
+            data = visitor.connection.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._leave(visitor)
+            return
+        visitor.received += data
+        for stream, content in visitor.frames():
+            if stream == 4 and self.terminal:
+                size = struct.pack("HHHH", *struct.unpack("!HH", content), 0, 0)
+                fcntl.ioctl(self.stdin, TIOCSWINSZ, size)
+            elif stream == 0 and visitor.wants & 1:
+                if content:
+                    self.input += content
+                else:
+                    self._no_more_input(visitor)
+        self._feed()
+        self._listen(visitor)
+
+    def _feed(self) -> None:
+        """Write to the container's standard input what it takes."""
+        if self.stdin < 0:
+            self.input = b""        # it has none, or no more
+            return
+        full = len(self.input) >= UNREAD
+        try:
+            while self.input:
+                self.input = self.input[os.write(self.stdin, self.input):]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.input = b""        # it reads no more
+        self._forget(self.stdin)
+        events = (selectors.EVENT_READ if self.stdin in self.outputs else 0) | (
+            selectors.EVENT_WRITE if self.input else 0)
+        if events:
+            self.watched.register(self.stdin, events)
+        if not self.input and self._ending and not self.terminal:
+            os.close(self.stdin)
+            self.files.discard(self.stdin)
+            self.stdin = -1
+        if full and len(self.input) < UNREAD:
+            for visitor in self.visitors:
+                self._listen(visitor)
+
+    def _no_more_input(self, visitor: Visitor) -> None:
+        """"stdinOnce": the end of the first visitor's input is the end of the container's."""
+        if visitor.wants & 1 and self.once:
+            self._ending = True
+            self._feed()
+
+    def _leave(self, visitor: Visitor) -> None:
+        if visitor in self.visitors:
+            self.visitors.remove(visitor)
+            self._forget(visitor.connection)
+            visitor.connection.close()
+            self._no_more_input(visitor)
+
+    def _forget(self, file: int | socket.socket) -> None:
+        if file in self.watched.get_map():
+            self.watched.unregister(file)
+
+    def end(self) -> None:
+        """The container has ended: what is still to be sent is sent, for a moment."""
+        for visitor in list(self.visitors):
+            visitor.connection.settimeout(DRAINED_WITHIN)
+            with contextlib.suppress(OSError):
+                visitor.connection.sendall(visitor.unsent)
+            visitor.connection.close()
 
 
 def _ended(running: Running) -> Result:
@@ -130,9 +360,8 @@ class Log:
                 self._write(stream, b"F", left)
         self._file.close()
 
-    def copy(self, source: int, stream: str) -> bool:
-        """Take what can be read; False at its end."""
-        data = os.read(source, 65536)
+    def take(self, data: bytes, stream: str) -> None:
+        """Write down what came from ``stdout`` or ``stderr``."""
         *lines, left = (self._left[stream] + data).split(b"\n")
         for line in lines:
             self._write(stream, b"F", line)
@@ -140,7 +369,6 @@ class Log:
             self._write(stream, b"P", left[:LONGEST_LINE])
             left = left[LONGEST_LINE:]
         self._left[stream] = left
-        return bool(data)
 
     def _write(self, stream: str, tag: bytes, line: bytes) -> None:
         moment = datetime.datetime.now(datetime.timezone.utc) + self._skew  # noqa: UP017

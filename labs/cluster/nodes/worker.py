@@ -226,9 +226,10 @@ class Worker:
         backoff = self.place.backoff.after(float(last.about.get("backoff", 0.0)), ran) if last else 0.0
         container = self.attempts.new(name, {
             "backoff": backoff, "image": image.identifier, "message_policy": spec.get("terminationMessagePolicy"),
-            "skew": self.node.skew})
+            "skew": self.node.skew, "terminal": bool(spec.get("tty"))})
         root = container.folder / "root"
-        environment = {"HOME": str(root), "TMPDIR": str(root), **environment}
+        terminal = {"TERM": "xterm"} if spec.get("tty") else {}
+        environment = {"HOME": str(root), "TMPDIR": str(root), **terminal, **environment}
         try:
             mounts = sandbox.mounts(spec, *mounted, container.folder)
             jailed = sandbox.specification(self.pod, spec, image, environment, mounts, root, self.place.api_port)
@@ -236,7 +237,8 @@ class Worker:
         except ValueError as error:
             return self._cannot(name, "CreateContainerConfigError", str(error))
         self._tell("Normal", "Created", "Container created", name)
-        await container.start(jailed, command, self.place.home, self.place.lock, self.wake)
+        await container.start(jailed, command, self.place.home, self.place.lock, self.wake,
+                              stdin=bool(spec.get("stdin")), stdin_once=bool(spec.get("stdinOnce")))
         self._waiting.pop(name, None)
         if container.exit is not None and container.exit.reason == "StartError":
             self._tell("Warning", "Failed", f"Error: {container.exit.message}", name)

@@ -134,9 +134,8 @@ def test_a_long_log_is_begun_anew_and_a_long_line_is_cut(tmp_path: Path, monkeyp
     with shim.Log(str(tmp_path / "log")) as log:
         for text in (b"first\n", b"x" * 40_000, b"\n", *[b"y" * 10_000 + b"\n"] * 10):
             os.write(sink, text)
-            assert log.copy(source, "stdout")
+            log.take(os.read(source, 65536), "stdout")
         os.close(sink)
-        assert not log.copy(source, "stdout")
     os.close(source)
     before = [line.split(b" ", 3) for line in (tmp_path / "log.1").read_bytes().splitlines()]
     assert [(tag, len(text)) for _, _, tag, text in before[:4]] == [
