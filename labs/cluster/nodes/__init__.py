@@ -23,14 +23,16 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     environment.py  env, envFrom, downward API, ``$(VAR)``
     volumes.py      the folders that are mounted
     images.py       where programs come from: a Protocol, and the host's own
-    probes.py       exec, http and tcp probes
+    probes.py       exec, http, tcp and gRPC probes
     events.py       events with upstream's reasons
     logs.py         log files in the format of the CRI
+    hooks.py        postStart and preStop
+    grpc.py         the question of a gRPC probe
     visits.py       commands inside a container that runs
     streams.py      exec and attach over WebSockets
     forwarding.py   port-forward, and the frames it comes in (spdy.py)
     server.py       what the API server asks a kubelet: logs, exec, attach, port-forward
 
-Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced), lifecycle
-hooks, metrics, persistent volumes.
+Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced), metrics,
+persistent volumes.
 """

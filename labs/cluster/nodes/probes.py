@@ -1,4 +1,4 @@
-"""Startup, liveness and readiness probes: exec, httpGet, tcpSocket.  Any other fails and says so.
+"""Startup, liveness and readiness probes: exec, httpGet, tcpSocket, grpc.
 
 "Configure Liveness, Readiness and Startup Probes" (Kubernetes documentation): the others wait for the startup probe; a
 failed liveness or startup probe ends the container, a failed readiness probe takes it out of Services.
@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import httpx
 
-from labs.cluster.nodes import visits
+from labs.cluster.network import addresses
+from labs.cluster.nodes import grpc, visits
 from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.containers import Container
 
@@ -124,6 +125,9 @@ class Health:
             return await self._http(probe["httpGet"], timeout)
         if "tcpSocket" in probe:
             return await self._tcp(probe["tcpSocket"], timeout)
+        if "grpc" in probe:
+            port = addresses.port(self._port(probe["grpc"]["port"]))
+            return await grpc.check(self._owner.loopback, port, probe["grpc"].get("service") or "", timeout)
         return f"this node has no {', '.join(key for key in probe if isinstance(probe[key], dict))} probes"
 
     async def _exec(self, command: list[str], timeout: float) -> str | None:

@@ -93,8 +93,8 @@ class Server:
             attempts = worker.attempts
             found = attempts.last(names["container"])
             # "previous" is the attempt before the one that runs, or the last one while it waits for its restart
-            container = found if not wanted.previous or (found and worker.waits(names["container"])) else \
-                attempts.previous(names["container"])
+            waits = found is not None and found.exit is not None and worker.waits(names["container"])
+            container = found if not wanted.previous or waits else attempts.previous(names["container"])
         if container is None:
             which = "previous terminated container" if wanted.previous else "container"
             return PlainTextResponse(f'{which} "{names["container"]}" in pod "{names["pod"]}" not found', 400)

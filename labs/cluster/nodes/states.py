@@ -21,6 +21,7 @@ class Seen:
     :param waiting: (reason, message) of why it does not run, None when it was not asked to wait
     :param ready: does it pass its readiness probe?
     :param started: does it pass its startup probe?
+    :param starting: does its postStart hook run?  It counts as waiting until that is done
     """
 
     spec: Object
@@ -29,6 +30,7 @@ class Seen:
     waiting: tuple[str, str] | None
     ready: bool
     started: bool
+    starting: bool = False
 
     @property
     def running(self) -> bool:
@@ -78,7 +80,7 @@ def container_status(seen: Seen, initialised: bool, init: bool = False) -> Objec
 def _states(seen: Seen, initialised: bool) -> tuple[Object, Object]:
     """(state, lastState)."""
     before = _terminated(seen.previous)
-    if seen.running:
+    if seen.running and not seen.starting:
         assert seen.last is not None
         return {"running": {"startedAt": moment(seen.last.started + seen.last.skew)}}, before
     if seen.waiting is not None:
@@ -109,7 +111,7 @@ def phase(policy: str, inits: Sequence[Seen], apps: Sequence[Seen]) -> str:
     if not initialised(inits) and not any(each.last for each in apps):
         failed = any(each.ended and each.ended.status and not sidecar(each.spec) for each in inits)
         return "Failed" if failed and policy == "Never" else "Pending"
-    if any(each.last is None for each in apps):
+    if any(each.last is None or (each.starting and each.previous is None) for each in apps):
         return "Pending"
     ended = [each.ended for each in apps]
     if policy == "Always" or any(one is None or restarts(policy, one) for one in ended):

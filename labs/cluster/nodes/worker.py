@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.cluster.network import Network
-from labs.cluster.nodes import disk, pressure, sandbox, states
+from labs.cluster.nodes import disk, hooks, pressure, sandbox, states
 from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
@@ -35,6 +35,8 @@ from labs.errors import TemporaryError
 LOOKED_EVERY = 5.0
 """Seconds until mounted ConfigMaps and Secrets are looked at again (a kubelet: up to 60 and its cache)."""
 RETRIED_AFTER = 2.0
+LEAST_GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL after a preStop hook that took all of the grace period (a kubelet's minimum)."""
 FOREVER = 3600.0
 EVICTED_WITHIN = 1.0
 """Seconds between SIGTERM and SIGKILL of an eviction, whatever the pod asks for."""
@@ -64,10 +66,11 @@ class Place:
 
 @dataclass
 class Stop:
-    """A container that is being ended: since when (monotonic), and how long it may take."""
+    """A container that is being ended: since when (monotonic), how long it may take, and its preStop hook."""
 
     since: float
     grace: float
+    hook: asyncio.Task[None] | None = None
 
 
 class Worker:
@@ -87,6 +90,7 @@ class Worker:
         self._images: dict[str, tuple[float, float, str]] = {}      # name → (wait, not before, why)
         self._stopping: dict[str, Stop] = {}
         self._health: dict[str, Health] = {}
+        self._starting: dict[str, asyncio.Task[None]] = {}      # name → its postStart hook
         self._told: set[tuple[str, int]] = set()
         self._sent: Object = {}
         self._deadline_passed = False
@@ -135,6 +139,7 @@ class Worker:
         return f"{self.pod['metadata']['namespace']}/{self.pod['metadata']['name']}"
 
     def _specs(self) -> Iterator[Object]:
+        yield from self.pod["spec"].get("ephemeralContainers") or []
         yield from self.pod["spec"].get("initContainers") or []
         yield from self.pod["spec"]["containers"]
 
@@ -164,6 +169,8 @@ class Worker:
         mounted = (folders, writable)
         policy = self.pod["spec"].get("restartPolicy", "Always")
         delay = LOOKED_EVERY
+        for spec in self.pod["spec"].get("ephemeralContainers") or []:      # before all others, whatever hinders those
+            delay = min(delay, await self._ensure(spec, "Never", mounted))
         for spec in self.pod["spec"].get("initContainers") or []:
             stays = states.sidecar(spec)
             own = "Always" if stays else "Never" if policy == "Never" else "OnFailure"
@@ -173,6 +180,8 @@ class Worker:
                 return delay
         for spec in self.pod["spec"]["containers"]:
             delay = min(delay, await self._ensure(spec, policy, mounted))
+            if spec["name"] in self._starting:
+                break       # the next one starts when the postStart hook is done
         await self._report()
         return delay
 
@@ -244,8 +253,44 @@ class Worker:
             self._tell("Warning", "Failed", f"Error: {container.exit.message}", name)
             return 0.0
         self._tell("Normal", "Started", "Container started", name)
-        self._watch_health(spec, container)
+        hook = (spec.get("lifecycle") or {}).get("postStart")
+        if hook is None:
+            self._watch_health(spec, container)
+        else:
+            self._starting[name] = asyncio.create_task(self._after_start(hook, spec, container))
         return FOREVER if container.running else 0.0
+
+    async def _after_start(self, hook: Object, spec: Object, container: Container) -> None:
+        """"postStart": only then does the container count as running; a failure ends it."""
+        name = spec["name"]
+        try:
+            await hooks.run(hook, spec, container, self.loopback, self._hook_name())
+        except hooks.HookError as error:
+            if container.running and name not in self._stopping:
+                self._waiting[name] = ("PostStartHookError", str(error))
+                self._tell("Warning", "FailedPostStartHook", "PostStartHook failed", name)
+                self._tell("Normal", "Killing", "FailedPostStartHook", name)
+                self._stop(name, self.grace())
+        else:
+            if container.running and name not in self._stopping:
+                self._watch_health(spec, container)
+        finally:
+            self._starting.pop(name, None)
+            self.wake()
+
+    async def _before_stop(self, hook: Object, spec: Object, container: Container) -> None:
+        """"preStop": a failure is told, no more."""
+        try:
+            await hooks.run(hook, spec, container, self.loopback, self._hook_name())
+        except hooks.HookError:
+            if container.running:
+                self._tell("Warning", "FailedPreStopHook", "PreStopHook failed", spec["name"])
+        finally:
+            self.wake()
+
+    def _hook_name(self) -> str:
+        described = self.pod["metadata"]
+        return f"{described['name']}_{described['namespace']}({described['uid']})"
 
     def _waits_for_disk(self, what: str) -> float:
         """Seconds until a slow disk has given what something needs, which happens once."""
@@ -327,7 +372,10 @@ class Worker:
         self._health[spec["name"]] = Health(self, spec, container)
 
     def _forget(self, name: str) -> None:
-        self._stopping.pop(name, None)
+        if (stop := self._stopping.pop(name, None)) is not None and stop.hook is not None:
+            stop.hook.cancel()
+        if (starting := self._starting.pop(name, None)) is not None and starting is not asyncio.current_task():
+            starting.cancel()
         if (health := self._health.pop(name, None)) is not None:
             health.end()
 
@@ -349,9 +397,14 @@ class Worker:
         return float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
 
     def _stop(self, name: str, grace: float) -> None:
-        """SIGTERM now; ``_enforce`` follows with SIGKILL."""
-        self._stopping[name] = Stop(time.monotonic(), grace)
-        if (last := self.attempts.last(name)) is not None:
+        """The preStop hook, SIGTERM after it or at once; ``_enforce`` follows with SIGKILL."""
+        stop = self._stopping[name] = Stop(time.monotonic(), grace)
+        last = self.attempts.last(name)
+        spec = next((each for each in self._specs() if each["name"] == name), {})
+        hook = (spec.get("lifecycle") or {}).get("preStop")
+        if last is not None and hook is not None and grace > 0:
+            stop.hook = asyncio.create_task(self._before_stop(hook, spec, last))
+        elif last is not None:
             last.signal(signal.SIGTERM)
 
     def _enforce(self, name: str, container: Container) -> float:
@@ -360,6 +413,12 @@ class Worker:
         if stop is None:
             return FOREVER
         left = stop.since + stop.grace - time.monotonic()
+        if stop.hook is not None and (stop.hook.done() or left <= 0):
+            # the hook's time is the pod's, but something is left for the program in any case
+            stop.hook.cancel()
+            stop.hook, stop.since, stop.grace = None, time.monotonic(), max(left, LEAST_GRACE)
+            container.signal(signal.SIGTERM)
+            return stop.grace
         if left > 0:
             return left
         container.signal(signal.SIGKILL)
@@ -368,7 +427,8 @@ class Worker:
     def _end(self, grace: float) -> float | None:
         """End every container, those that serve others last; None when none runs."""
         running = self.attempts.running()
-        apps = {each["name"] for each in self.pod["spec"]["containers"]}
+        apps = {each["name"] for kind in ("containers", "ephemeralContainers")
+                for each in self.pod["spec"].get(kind) or []}
         now = [each for each in running if each.name in apps] or running
         for container in now:
             if container.name not in self._stopping:
@@ -437,6 +497,8 @@ class Worker:
 
     async def end_now(self, grace: float) -> None:
         """The node goes down: end every container, and say nothing."""
+        for spec in self._specs():
+            self._forget(spec["name"])
         for health in self._health.values():
             health.end()
         await asyncio.gather(*(each.stop(grace) for each in self.attempts.running()))
@@ -453,7 +515,8 @@ class Worker:
         name = spec["name"]
         health = self._health.get(name)
         return states.Seen(spec, self.attempts.last(name), self.attempts.previous(name), self._waiting.get(name),
-                           health.ready if health else False, health.started if health else False)
+                           health.ready if health else False, health.started if health else False,
+                           name in self._starting)
 
     async def _report(self) -> None:
         """Send the status where it changed."""
@@ -465,6 +528,9 @@ class Worker:
         before = self.pod.get("status") or {}
         status = states.pod_status({**self.pod, "status": {**before, **self._sent}}, self.address, inits, apps,
                                    self.node.clock())
+        if debuggers := self.pod["spec"].get("ephemeralContainers"):
+            status["ephemeralContainerStatuses"] = [
+                states.container_status(self._seen(each), True) | {"ready": False} for each in debuggers]
         if self._evicted and not self.attempts.any():
             status = {"phase": "Failed", "reason": "Evicted", "message": f"Pod was rejected: {self._evicted}",
                       "startTime": status["startTime"]}
@@ -498,8 +564,9 @@ class Worker:
     def _tell(self, kind: str, reason: str, message: str, container: str = "") -> None:
         path = ""
         if container:
-            inits = {each["name"] for each in self.pod["spec"].get("initContainers") or []}
-            path = f"spec.{'initContainers' if container in inits else 'containers'}{{{container}}}"
+            kind = next((kind for kind in ("initContainers", "ephemeralContainers")
+                         if any(each["name"] == container for each in self.pod["spec"].get(kind) or [])), "containers")
+            path = f"spec.{kind}{{{container}}}"
         self._untold.append((kind, reason, message, path, now(skew=self.node.skew)))
         self._tell_all()
 
