@@ -19,9 +19,9 @@ def reset(name: str) -> list[str]:
     if name == "aws":
         return _reset_aws()
     if name == "kubernetes":
-        from labs.cluster.controlplane.reset import reset as reset_cluster
+        from labs.cluster.drivers import base
 
-        return reset_cluster()
+        return base.chosen().reset()
     from labs import scenarios
 
     known = sorted(scenarios.registry())

@@ -51,6 +51,7 @@ class Service:
     :param needs: services that must be ready before it starts
     :param parts: services that are started after it, unless they run, and stopped with it
     :param deadline: seconds it may take to become ready
+    :param stop: whole seconds it may take to end after SIGTERM, then it is killed
     :param start: whether `lab start` starts it
     :param prepare: a command line to run in the foreground before it starts, such as an installation; None for nothing
     """
@@ -64,6 +65,7 @@ class Service:
     needs: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     deadline: float = 30.0
+    stop: int = 5
     start: bool = True
     prepare: Callable[[], list[str] | None] = lambda: None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -126,7 +128,9 @@ BUILT_IN = {"aws": Service("aws", _aws_command, _aws_ready, port=4566, deadline=
 
 
 def _registered() -> dict[str, importlib.metadata.EntryPoint]:
-    return {entry.name: entry for entry in importlib.metadata.entry_points(group="labs.services")}
+    """By name; of two with one name the one that is first on the module search path, as with modules."""
+    found = importlib.metadata.entry_points(group="labs.services")
+    return {entry.name: entry for entry in reversed(tuple(found))}
 
 
 def names() -> list[str]:

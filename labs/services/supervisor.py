@@ -28,9 +28,10 @@ from labs.services import state as places
 from labs.services.catalog import Context, Service
 
 STARTED_WITHIN = 15.0
-STOPPED_WITHIN = 20.0
+STOPPED_WITHIN = 150.0
 ANSWERED_WITHIN = 5.0
-"""Seconds the daemon may take to come up, to end with all its services, to answer one call."""
+"""Seconds the daemon may take to come up, to end with services (it kills each when its ``stop`` is over), to answer a
+call that waits for nothing."""
 
 _FOREIGN = ("AWS_", "LABS_SERVICE", "LABS_COURSE_OF", "JUPYTER_", "JPY_")
 """Variables of the caller that no service may inherit: credentials, and marks by which somebody else is found."""
@@ -68,7 +69,7 @@ autorestart = true
 startsecs = 1
 startretries = 20
 stopsignal = TERM
-stopwaitsecs = 5
+stopwaitsecs = %(stop)d
 stopasgroup = true
 killasgroup = true
 redirect_stderr = true
@@ -114,6 +115,7 @@ def program(service: Service, context: Context) -> str:
         "name": service.name,
         "home": _escape(str(places.home())),
         "command": _escape(shlex.join(starter)),
+        "stop": service.stop,
         "environment": ",".join(f"{key}={_quote(value)}" for key, value in sorted(own.items())),
     }
 
@@ -142,15 +144,22 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _Transport(xmlrpc.client.Transport):
+    def __init__(self, within: float) -> None:
+        super().__init__()
+        self._within = within
+
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        made = _Connection(str(places.short_path("supervisor.sock")), timeout=ANSWERED_WITHIN)
+        made = _Connection(str(places.short_path("supervisor.sock")), timeout=self._within)
         self._connection = host, made       # what close() closes
         return made
 
 
-def call(method: str, *arguments: Any) -> Any:
-    """One call of supervisor's XML-RPC interface; TemporaryError when nobody answers, xmlrpc Fault when it refuses."""
-    proxy = xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport())
+def call(method: str, *arguments: Any, within: float = ANSWERED_WITHIN) -> Any:
+    """One call of supervisor's XML-RPC interface; TemporaryError when nobody answers, xmlrpc Fault when it refuses.
+
+    :param within: seconds for the answer
+    """
+    proxy = xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport(within))
     try:
         with proxy:
             return getattr(proxy.supervisor, method)(*arguments)
@@ -212,7 +221,7 @@ def apply() -> None:
     ((added, changed, removed),) = call("reloadConfig")
     for name in (*changed, *removed):
         with contextlib.suppress(xmlrpc.client.Fault):      # it was not running
-            call("stopProcessGroup", name)
+            call("stopProcessGroup", name, within=STOPPED_WITHIN)      # answers when it has stopped
         call("removeProcessGroup", name)
     for name in (*added, *changed):
         call("addProcessGroup", name)
@@ -235,7 +244,7 @@ def start(name: str) -> None:
 def halt(name: str) -> None:
     """Stop one service and leave it configured; a service that is not running is fine."""
     with contextlib.suppress(xmlrpc.client.Fault):
-        call("stopProcess", name)
+        call("stopProcess", name, within=STOPPED_WITHIN)
 
 
 def stop() -> None:

@@ -104,12 +104,14 @@ class Published:
     """An issuer that every account can reach, from a note in the state folder (a cluster writes it when it starts).
 
     :param authority: PEM of the authority that vouches for ``location``, "" for the usual ones
+    :param keys: path of the keys at ``location``, "" where the issuer's own document says it
     :param cluster: does it sign the service-account tokens of this machine's Kubernetes?
     """
 
     issuer: str
     location: str
     authority: str = ""
+    keys: str = ""
     cluster: bool = False
 
 
@@ -185,15 +187,18 @@ class IssuerKeys:
         return found
 
     async def _fetch(self, account: str, issuer: str) -> list[Mapping[str, Any]]:
-        location, authority = self._routes.get((account, issuer), ""), ""
-        if not location:
-            note = next((each for each in self._notes() if each.issuer == issuer), Published(issuer, issuer))
-            location, authority = note.location.rstrip("/"), note.authority
+        route = self._routes.get((account, issuer))
+        note = Published(issuer, route or issuer)
+        if not route:
+            note = next((each for each in self._notes() if each.issuer == issuer), note)
+        location, authority = note.location.rstrip("/"), note.authority
         discovery = await _get(f"{location}/.well-known/openid-configuration", authority)
         keys_at = discovery.get("jwks_uri")
         if discovery.get("issuer") != issuer or not isinstance(keys_at, str):
             raise _no_key()
-        if keys_at.startswith(issuer.rstrip("/")):
+        if note.keys:
+            keys_at = location + note.keys
+        elif keys_at.startswith(issuer.rstrip("/")):
             keys_at = location + keys_at.removeprefix(issuer.rstrip("/"))
         keys = (await _get(keys_at, authority)).get("keys")
         return [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else []

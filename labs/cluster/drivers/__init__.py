@@ -1,1 +1,8 @@
-"""Ways to run pods, each a small class with the same words: today jailed processes, a cluster's drivers beside it."""
+"""Where pods run: the clusters that `lab up kubernetes` can mean, and jailed processes without a cluster.
+
+    base.py          what a cluster driver is, and which one LABS_KUBERNETES chose
+    embedded.py      the control plane and the process nodes of ours
+    kubeconfig.py    a cluster that is somebody's
+    services.py      the service ``kubernetes`` of the chosen one
+    processes.py     pods as jailed processes, without a cluster
+"""

@@ -17,6 +17,7 @@ REGION = "us-east-1"
 AUDIENCES = ("https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local")
 """What the API server itself is called in tokens; EKS uses the first."""
 FOLDER = "issuers"
+DISCOVERY = "/.well-known/openid-configuration"
 JWKS = "/openid/v1/jwks"
 
 
@@ -31,16 +32,18 @@ def url_of(home: Path) -> str:
     return f"https://oidc.eks.{REGION}.amazonaws.com/id/{identifier(bytes.fromhex(known.get('seed', '')))}"
 
 
-def publish(home: Path, issuer: str, location: str, authority: str) -> None:
+def publish(home: Path, issuer: str, location: str, authority: str, keys: str = "") -> None:
     """Leave the note ``HOME/issuers/kubernetes.json``.
 
     :param location: ``https://127.0.0.1:PORT`` (or http) where ``/.well-known/openid-configuration`` is answered
     :param authority: PEM of the authority that vouches for ``location``; "" for http
+    :param keys: path of the keys there; "" when the issuer names them below its own URL
     """
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     state.write_json(folder / "kubernetes.json",
-                     {"issuer": issuer, "location": location, "authority": authority, "cluster": True})
+                     {"issuer": issuer, "location": location, "authority": authority, "keys": keys,
+                      "cluster": True})
 
 
 def published(home: Path) -> dict[str, str]:

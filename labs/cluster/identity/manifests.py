@@ -15,7 +15,6 @@ from typing import Any
 Object = dict[str, Any]
 NAME = "pod-identity.labs"
 WEBHOOK_SECONDS = 5
-POLICY = Path(__file__).with_name("web-identity.yaml")
 _ROOTS = {
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "MutatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies",
@@ -36,7 +35,11 @@ def discovery() -> Object:
 
 def policies() -> list[str]:
     """The policy for annotated service accounts and its binding, each as YAML."""
-    return [part for part in POLICY.read_text(encoding="utf-8").split("\n---\n") if part.strip()]
+    return _parts("web-identity.yaml")
+
+
+def _parts(name: str) -> list[str]:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8").split("\n---\n")
 
 
 def webhook(url: str, endpoint: str, authority: str) -> Object:

@@ -1,0 +1,1 @@
+"""What every cluster driver promises, tested on each."""
