@@ -28,11 +28,13 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     logs.py         log files in the format of the CRI
     hooks.py        postStart and preStop
     grpc.py         the question of a gRPC probe
+    usage.py        what containers use, measured
+    metrics.py      the metrics API, behind an APIService
     visits.py       commands inside a container that runs
     streams.py      exec and attach over WebSockets
     forwarding.py   port-forward, and the frames it comes in (spdy.py)
     server.py       what the API server asks a kubelet: logs, exec, attach, port-forward
 
-Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced), metrics,
+Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced),
 persistent volumes.
 """

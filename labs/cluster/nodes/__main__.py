@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
+import uvicorn
+
 from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
 from labs.cluster.network import Network
@@ -28,8 +30,10 @@ from labs.cluster.nodes.declared import Record
 from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.fleet import Fleet
 from labs.cluster.nodes.images import HostImages
+from labs.cluster.nodes.metrics import Metrics, register
 from labs.cluster.nodes.pods import Pods
-from labs.cluster.nodes.server import Server
+from labs.cluster.nodes.server import Server, serve
+from labs.cluster.nodes.usage import Usage
 from labs.cluster.nodes.worker import Place
 
 LOCKED_WITHIN = 10.0
@@ -92,9 +96,13 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     pods = Pods(nodes, place, folder / "pods")
     server = Server(nodes, pods, certificates, given.port)
     several = Fleet(nodes, folder, record, client, pods, given.port)
+    usage = Usage(lambda: (each for node in nodes for each in pods.containers(node)))
+    metrics = Metrics(nodes, pods, usage)
+    await register(administrator, network.ranges.shown(network.ranges.door))
     work = [server.serve(), network.run(), events.send(), pods.follow(), several.keep(),
             orders.serve(given.orders, several.carry_out), disk.hold(nodes, pods.containers),
-            pressure.watch(nodes, pods.of), aws.keep(administrator)]
+            pressure.watch(nodes, pods.of), aws.keep(administrator), usage.measure(),
+            serve(uvicorn.Server(metrics.server(certificates, network.ranges.door)))]
     tasks = [asyncio.create_task(each) for each in work]
     stopped = asyncio.create_task(_signalled(loop))
     done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -194,6 +194,10 @@ class Container:
         """What runs in it, and what keeps it; without the one beside it."""
         return processes.below(self._shim, quick=True) if self._alive() else []
 
+    def inside(self) -> list[int]:
+        """What runs in it: without the jail's supervisor, which is the first below the shim, and the doorman."""
+        return [pid for pid in self.processes()[1:] if pid != self.doorman]
+
     def signal(self, number: int) -> None:
         """SIGTERM goes to the container; SIGKILL ends everything in it."""
         if self._alive():

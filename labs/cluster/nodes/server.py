@@ -42,6 +42,20 @@ class _Protocol(HttpToolsProtocol):
             transport.abort()
 
 
+async def serve(server: uvicorn.Server) -> None:
+    """Run a server in this event loop, whose signals are not its own, until cancelled."""
+    config = server.config
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    try:
+        await server.startup()
+        if server.should_exit:
+            sys.exit(f"port {config.port} cannot be bound")
+        await server.main_loop()
+    finally:
+        await server.shutdown()
+
+
 class Server:
     """The HTTPS server of all nodes."""
 
@@ -59,16 +73,7 @@ class Server:
 
     async def serve(self) -> None:
         """Until cancelled."""
-        config = self._uvicorn.config
-        config.load()
-        self._uvicorn.lifespan = config.lifespan_class(config)
-        try:
-            await self._uvicorn.startup()
-            if self._uvicorn.should_exit:
-                sys.exit(f"port {config.port} cannot be bound")
-            await self._uvicorn.main_loop()
-        finally:
-            await self._uvicorn.shutdown()
+        await serve(self._uvicorn)
 
     async def _healthz(self, request: Request) -> Response:
         waiting = [node.name for node in self._nodes if not (node.away or (node.ready and node.pod_range))]
