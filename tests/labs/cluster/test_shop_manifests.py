@@ -136,7 +136,7 @@ def test_the_frontend_runs_on_a_process_node_and_ends_in_order(kubectl: Kubectl)
     assert b"try again in a moment" in caught.value.read()
     caught.value.close()
     kubectl("-n", "shop-dev", "delete", "deployment", "frontend", "--wait=false")
-    follow = kubectl("-n", "shop-dev", "logs", "-f", pod["metadata"]["name"], status=None)
+    follow = kubectl("-n", "shop-dev", "logs", "-f", pod["metadata"]["name"], "--request-timeout=0", status=None)
     assert '"message": "stopped"' in follow.stdout.splitlines()[-1]
 
 
