@@ -123,12 +123,13 @@ class Traffic:
     def wait(self) -> Report:
         """Wait until the time is over, and report."""
         self._thread.join(timeout=self._seconds + TIMEOUT + 5)
+        spent = self._spent or time.monotonic() - self._began  # a starved machine may not have sent everything yet
         latencies = sorted(latency for _, latency in self._answers)
         return Report(
             rate=round(self._rate, 3),
-            seconds=round(self._spent, 2),
+            seconds=round(spent, 2),
             sent=self._sent,
-            sent_rate=round(self._sent / self._spent, 2) if self._spent else 0.0,
+            sent_rate=round(self._sent / spent, 2),
             statuses=dict(Counter(status for status, _ in self._answers)),
             failed=sorted(self._failed, key=lambda request: request["at"]),
             p50=percentile(latencies, 50),
