@@ -40,9 +40,10 @@ Phase = tuple[float, float]  # requests a second, seconds
 class Report:
     """What came back.
 
-    ``statuses`` counts answers by HTTP status, or by ``timeout`` and ``connection`` where there was none.  ``failed``
-    lists requests that a customer would call failed: ``{"id", "what", "status", "at"}``, ``at`` in seconds from the
-    start.  Latencies are milliseconds from the moment a request was due, so that waiting counts.
+    ``statuses`` counts answers by HTTP status, by ``timeout`` and ``connection`` where there was none, by ``nonsense``
+    where it was not the shop's.  ``failed`` lists requests that a customer would call failed: ``{"id", "what",
+    "status", "at"}``, ``at`` in seconds from the start.  Latencies are milliseconds from the moment a request was due,
+    so that waiting counts.
     """
 
     rate: float
@@ -182,6 +183,8 @@ class Traffic:
             status = "timeout"
         except httpx.HTTPError:
             status = "connection"
+        except (KeyError, TypeError, ValueError):
+            status = "nonsense"
         self._answers.append((status, (asyncio.get_running_loop().time() - due) * 1000))
         if not status.startswith("2"):
             at = round(due - began, 2)
