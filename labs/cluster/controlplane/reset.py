@@ -21,8 +21,12 @@ _NOISE = {"events", "leases", "endpoints", "endpointslices", "controllerrevision
 """Kinds that the cluster itself writes all the time; nobody misses them."""
 _START = re.compile(r"\w+ (default|kube-system|kube-public|kube-node-lease)/")
 """Objects in the namespaces every cluster starts with."""
-MADE_AGAIN_WITHIN = 5.0
-"""Seconds the controllers may take for the accounts of those namespaces."""
+_CLASSES = {"storageclasses standard", "volumesnapshotclasses standard", *(
+    f"customresourcedefinitions {name}.snapshot.storage.k8s.io"
+    for name in ("volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"))}
+"""What the nodes make for volumes and snapshots, some seconds after the start."""
+MADE_AGAIN_WITHIN = 8.0
+"""Seconds the controllers may take for the accounts of those namespaces, and the nodes for the classes."""
 
 
 def reset() -> list[str]:
@@ -36,6 +40,7 @@ def reset() -> list[str]:
     stopped = control.down(["kubernetes"])
     shutil.rmtree(folder / "etcd", ignore_errors=True)
     (folder / "nodes" / "nodes.json").unlink(missing_ok=True)       # added nodes and faults
+    shutil.rmtree(folder / "hosts", ignore_errors=True)     # the nodes' disks, with every persistent volume
     for log in folder.glob("audit*.log"):
         log.unlink()
     if (folder / "etcd").exists():
@@ -52,7 +57,8 @@ def _gone(before: set[str]) -> set[str]:
     end = time.monotonic() + MADE_AGAIN_WITHIN
     while True:
         gone = before - objects()
-        if not gone & {name for name in theirs if _START.match(name)} or time.monotonic() > end:
+        late = {name for name in theirs if _START.match(name)} | (_CLASSES & before)
+        if not gone & late or time.monotonic() > end:
             return gone
         time.sleep(0.1)
 

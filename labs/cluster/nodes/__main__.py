@@ -35,6 +35,9 @@ from labs.cluster.nodes.pods import Pods
 from labs.cluster.nodes.server import Server, serve
 from labs.cluster.nodes.usage import Usage
 from labs.cluster.nodes.worker import Place
+from labs.cluster.storage import setup
+from labs.cluster.storage.places import Disks
+from labs.cluster.storage.provisioner import Provisioner
 
 LOCKED_WITHIN = 10.0
 THREADS = 16
@@ -82,7 +85,7 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     certificates = pki.ensure(given.home / "kubernetes" / "pki")
     write_kubeconfig(given.home / "kubernetes" / "nodes.kubeconfig", given.server, certificates, access.IDENTITY)
     administrator = Client(given.server, certificates, "admin")
-    await access.grant(administrator)
+    await asyncio.gather(access.grant(administrator), setup.make_classes(administrator))
     aws = Aws(given.home)
     await aws.install(administrator)
     client = Client(given.server, certificates, access.IDENTITY)
@@ -95,22 +98,25 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
                   api_port, aws, network)
     pods = Pods(nodes, place, folder / "pods")
     server = Server(nodes, pods, certificates, given.port)
-    several = Fleet(nodes, folder, record, client, pods, given.port)
+    disks = Disks(given.home)
+    several = Fleet(nodes, disks, folder, record, client, pods, given.port)
     usage = Usage(lambda: (each for node in nodes for each in pods.containers(node)))
     metrics = Metrics(nodes, pods, usage)
     await register(administrator, network.ranges.shown(network.ranges.door))
     work = [server.serve(), network.run(), events.send(), pods.follow(), several.keep(),
             orders.serve(given.orders, several.carry_out), disk.hold(nodes, pods.containers),
             pressure.watch(nodes, pods.of), aws.keep(administrator), usage.measure(),
+            Provisioner(client, events, disks, nodes).run(),
             serve(uvicorn.Server(metrics.server(certificates, network.ranges.door)))]
     tasks = [asyncio.create_task(each) for each in work]
+    later = asyncio.create_task(setup.make_snapshots(administrator))
     stopped = asyncio.create_task(_signalled(loop))
     done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
+    for task in (*tasks, later):
         task.cancel()
     await pods.end()
     end_strays(given.home, None)
-    await asyncio.wait(tasks)
+    await asyncio.wait([*tasks, later])
     await client.close()
     await administrator.close()
     for task in done:

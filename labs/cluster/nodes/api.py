@@ -63,6 +63,10 @@ class Client:
         """A strategic merge patch, which leaves other conditions alone ("Update API Objects in Place")."""
         return await self._call("PATCH", path, body, MERGE)
 
+    async def merge(self, path: str, body: Object) -> Object:
+        """A JSON merge patch (RFC 7396): all that custom resources know; null removes."""
+        return await self._call("PATCH", path, body, "application/merge-patch+json")
+
     async def apply(self, path: str, body: Object) -> Object:
         """Server-side apply: makes the object, or takes over these fields."""
         return await self._call("PATCH", path, body, APPLY, {"fieldManager": "labs-nodes", "force": "true"})

@@ -23,16 +23,16 @@ class Events:
         self._queue: asyncio.Queue[tuple[Object, str, str, str, str, str]] = asyncio.Queue(WAITING)
         self._sent: dict[tuple[Any, ...], Object] = {}
 
-    def tell(self, pod: Object, kind: str, reason: str, message: str, container: str = "",
+    def tell(self, about: Object, kind: str, reason: str, message: str, container: str = "",
              moment: str = "") -> None:
-        """Note an event of a pod.
+        """Note an event of a pod, or of another object that says its kind.
 
         :param kind: Normal or Warning
         :param container: as a field path, such as ``spec.containers{web}``
         :param moment: when it was, as the API writes it; now by default
         """
         if not self._queue.full():
-            self._queue.put_nowait((pod, kind, reason, message, container, moment or now()))
+            self._queue.put_nowait((about, kind, reason, message, container, moment or now()))
 
     async def send(self) -> None:
         """Send what was told, without end."""
@@ -55,16 +55,18 @@ class Events:
             except Refused as error:
                 if error.status != 404:
                     raise
+        version, called = pod.get("apiVersion", "v1"), pod.get("kind", "Pod")
         node = pod["spec"].get("nodeName", "")
+        component = "kubelet" if called in ("Pod", "Node") else "volumes.labs.internal"
         name = f"{described['name']}.{uuid.uuid4().hex[:16]}"
-        involved = {"apiVersion": "v1", "kind": "Pod", "namespace": described["namespace"], "name": described["name"],
-                    "uid": described["uid"], "resourceVersion": described["resourceVersion"]}
+        involved = {"apiVersion": version, "kind": called, "namespace": described["namespace"],
+                    "name": described["name"], "uid": described["uid"], "resourceVersion": described["resourceVersion"]}
         await self._client.create(root, {
             "apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": described["namespace"]},
             "involvedObject": {**involved, **({"fieldPath": container} if container else {})},
             "type": kind, "reason": reason, "message": message[:1024], "count": 1, "firstTimestamp": moment,
-            "lastTimestamp": moment, "source": {"component": "kubelet", "host": node},
-            "reportingComponent": "kubelet", "reportingInstance": node})
+            "lastTimestamp": moment, "source": {"component": component, "host": node},
+            "reportingComponent": component, "reportingInstance": node})
         if len(self._sent) >= REMEMBERED:
             self._sent.clear()
         self._sent[key] = {"name": name, "count": 1}

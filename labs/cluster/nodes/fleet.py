@@ -25,6 +25,7 @@ from labs.cluster.nodes.declared import FAULTS, PODS, Declared, Record
 from labs.cluster.nodes.environment import ConfigError, quantity
 from labs.cluster.nodes.node import ZONES, Node
 from labs.cluster.nodes.pods import Pods
+from labs.cluster.storage.places import Disks
 from labs.errors import PermanentError
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -41,8 +42,10 @@ FULL = 100.0
 class Fleet:
     """Every node, and the task that keeps each."""
 
-    def __init__(self, nodes: list[Node], folder: Path, record: Record, client: Client, pods: Pods, port: int) -> None:
+    def __init__(self, nodes: list[Node], disks: Disks, folder: Path, record: Record, client: Client, pods: Pods,
+                 port: int) -> None:
         self.nodes = nodes
+        self._disks = disks
         self._folder = folder
         self._record = record
         self._client = client
@@ -141,6 +144,7 @@ class Fleet:
         self.nodes.remove(node)
         await self._pods.leave(node)
         await self._forget(node.name)
+        await asyncio.to_thread(self._disks.remove, node.name)
         return f"{node.name} is gone"
 
     async def _forget(self, name: str) -> None:

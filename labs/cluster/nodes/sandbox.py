@@ -6,11 +6,13 @@ and to the API server; below 1024 nothing is moved yet; the root file system is 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from labs import jail
 from labs.cluster.nodes.api import Object
-from labs.cluster.nodes.environment import quantity
+from labs.cluster.nodes.environment import expand, quantity
 from labs.cluster.nodes.images import Image
 
 MEMORY = 2**30
@@ -28,17 +30,18 @@ def mountable() -> bool:
     return len(rungs.unavailable()) < 2
 
 
-def mounts(container: Object, volumes: dict[str, Path], writable: dict[str, bool], folder: Path) -> list[jail.Mount]:
-    """The container's ``volumeMounts``, and the file for its termination message."""
+def mounts(container: Object, volumes: dict[str, Path], writable: dict[str, bool], folder: Path,
+           environment: Mapping[str, str]) -> list[jail.Mount]:
+    """The container's ``volumeMounts``, and the file for its termination message; raises ValueError."""
     made = []
     for each in container.get("volumeMounts") or []:
         if not mountable() and each["name"].startswith(TOKEN_VOLUME):
             continue        # the program cannot find it, but need not fail for want of what it did not ask for
         source = volumes[each["name"]]
-        if each.get("subPath"):
-            source = source / each["subPath"]
+        if inside := _inside(each, environment):
+            source = source / inside
             if not source.resolve().is_relative_to(volumes[each["name"]].resolve()):
-                raise ValueError(f"subPath {each['subPath']} leaves its volume")
+                raise ValueError(f"subPath {inside} leaves its volume")
             if not source.exists():
                 source.mkdir(parents=True)
                 source.chmod(0o777)
@@ -49,6 +52,16 @@ def mounts(container: Object, volumes: dict[str, Path], writable: dict[str, bool
         message.chmod(0o666)
         made.append(jail.Mount(str(message), container.get("terminationMessagePath") or "/dev/termination-log", True))
     return sorted(made, key=lambda mount: mount.target)
+
+
+def _inside(mount: Object, environment: Mapping[str, str]) -> str:
+    """``subPath``, or ``subPathExpr`` with its variables ("Using subPath with expanded environment variables")."""
+    if "subPathExpr" not in mount:
+        return str(mount.get("subPath") or "")
+    for name in re.findall(r"(?<!\$)\$\(([^)]*)\)", mount["subPathExpr"]):
+        if name not in environment:
+            raise ValueError(f'missing value for "{name}"')
+    return expand(mount["subPathExpr"], environment)
 
 
 def specification(pod: Object, container: Object, image: Image, environment: dict[str, str],

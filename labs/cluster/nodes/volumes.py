@@ -16,9 +16,13 @@ from pathlib import Path
 
 from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.environment import ConfigError, Fetch, contents, field, resource
+from labs.cluster.storage.mounts import KINDS
+from labs.jail import NOBODY
 
 Token = Callable[[Object], Awaitable[tuple[str, float]]]
 """(serviceAccountToken source) → a token and the Unix time when it should be replaced."""
+Find = Callable[[Object, Object], Awaitable[tuple[Path, bool]]]
+"""(pod, volume) → the folder of a volume that is not the pod's own, and may it be written; raises ConfigError."""
 Files = dict[str, tuple[bytes, int]]
 """Path in the volume → (content, mode)."""
 DEFAULT_MODE = 0o644
@@ -31,10 +35,11 @@ class VolumeError(Exception):
 class Volumes:
     """The volumes of one pod, below one folder."""
 
-    def __init__(self, folder: Path, fetch: Fetch, token: Token, allocatable: dict[str, str]) -> None:
+    def __init__(self, folder: Path, fetch: Fetch, token: Token, find: Find, allocatable: dict[str, str]) -> None:
         self._folder = folder
         self._fetch = fetch
         self._token = token
+        self._find = find
         self._allocatable = allocatable
         self._tokens: dict[str, tuple[str, float]] = {}
 
@@ -44,6 +49,9 @@ class Volumes:
         for volume in pod["spec"].get("volumes") or []:
             name = volume["name"]
             try:
+                if any(kind in volume for kind in KINDS):
+                    folders[name], writable[name] = await self._find(pod, volume)
+                    continue
                 files = await self._files(pod, volume, name)
             except ConfigError as error:
                 raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
@@ -74,7 +82,8 @@ class Volumes:
                 return await self._source(pod, {kind: source}, source.get("defaultMode", DEFAULT_MODE), name)
         known = ", ".join(key for key in volume if key != "name")
         raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : this node has no {known} volumes; it has '
-                          'emptyDir, configMap, secret, downwardAPI and projected')
+                          'emptyDir, configMap, secret, downwardAPI, projected, persistentVolumeClaim, '
+                          'ephemeral and hostPath')
 
     async def _source(self, pod: Object, source: Object, mode: int, key: str) -> Files:
         if "serviceAccountToken" in source:
@@ -119,7 +128,7 @@ def write(folder: Path, files: Files) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     current = folder / "..data"
-    if current.is_symlink() and {name: content for name, (content, _) in files.items()} == dict(_content(current)):
+    if current.is_symlink() and files == dict(_content(current)):
         return
     fresh = folder / f"..{time.strftime('%Y_%m_%d_%H_%M_%S')}.{time.monotonic_ns()}"
     fresh.mkdir(mode=0o755)
@@ -132,7 +141,9 @@ def write(folder: Path, files: Files) -> None:
             parent.mkdir(exist_ok=True)
             parent.chmod(0o755)
         path.write_bytes(content)
-        path.chmod(mode | 0o444)        # the jail's user is not its owner
+        path.chmod(mode)
+        if os.getuid() == 0:
+            os.chown(path, NOBODY, NOBODY)      # a container's user, who stands for the owner
     before = current.readlink() if current.is_symlink() else None
     link = folder / "..data_tmp"
     link.unlink(missing_ok=True)
@@ -149,9 +160,9 @@ def write(folder: Path, files: Files) -> None:
         shutil.rmtree(folder / before, ignore_errors=True)
 
 
-def _content(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _content(folder: Path) -> Iterator[tuple[str, tuple[bytes, int]]]:
     for root, _, names in os.walk(folder):
         for name in names:
             path = Path(root, name)
             with contextlib.suppress(OSError):
-                yield str(path.relative_to(folder)), path.read_bytes()
+                yield str(path.relative_to(folder)), (path.read_bytes(), path.stat().st_mode & 0o777)

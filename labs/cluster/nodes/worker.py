@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import shutil
 import signal
 import sys
@@ -30,6 +31,8 @@ from labs.cluster.nodes.images import Image, ImageError, Images
 from labs.cluster.nodes.node import Node, now
 from labs.cluster.nodes.probes import Health
 from labs.cluster.nodes.volumes import VolumeError, Volumes
+from labs.cluster.storage.mounts import Mounts
+from labs.cluster.storage.places import Disks
 from labs.errors import TemporaryError
 
 LOOKED_EVERY = 5.0
@@ -84,7 +87,8 @@ class Worker:
         self.address = address
         self.removed = False
         self.attempts = Attempts(folder / "containers")
-        self.volumes = Volumes(folder / "volumes", self._fetch, self._token, node.status()["allocatable"])
+        mounts = Mounts(place.client, node.name, node.labels(), Disks(place.home))
+        self.volumes = Volumes(folder / "volumes", self._fetch, self._token, mounts.find, node.allocatable())
         self._news = asyncio.Event()
         self._waiting: dict[str, tuple[str, str]] = {}
         self._images: dict[str, tuple[float, float, str]] = {}      # name → (wait, not before, why)
@@ -96,6 +100,7 @@ class Worker:
         self._deadline_passed = False
         self._evicted = ""      # why, when it is
         self._disk: dict[str, float] = {}       # what waits for a slow disk → monotonic time when that is over
+        self._fetched: dict[tuple[str, str], Object] = {}       # what a node that is cut off still knows
         self._untold: list[tuple[str, str, str, str, str]] = []
 
     @property
@@ -197,6 +202,8 @@ class Worker:
                 self._waiting.pop(name, None)
                 return FOREVER
             wait = float(last.about.get("backoff", 0.0))
+            if last.exit.finished > time.time():        # the clock was set back
+                last.exit = dataclasses.replace(last.exit, finished=time.time())
             left = last.exit.finished + wait - time.time()
             if left > 0:
                 return self._back_off(spec, last, wait, left)
@@ -240,7 +247,7 @@ class Worker:
         terminal = {"TERM": "xterm"} if spec.get("tty") else {}
         environment = {"HOME": str(root), "TMPDIR": str(root), **terminal, **environment}
         try:
-            mounts = sandbox.mounts(spec, *mounted, container.folder)
+            mounts = sandbox.mounts(spec, *mounted, container.folder, environment)
             jailed = sandbox.specification(self.pod, spec, image, environment, mounts, root, self.place.api_port)
             jailed = replace(jailed, connect=tuple(sorted({*jailed.connect, *self.place.aws.ports()})))
         except ValueError as error:
@@ -342,13 +349,17 @@ class Worker:
         return await variables(pod, spec, self._fetch, base, self.node.status()["allocatable"])
 
     async def _fetch(self, kind: str, name: str) -> Object | None:
+        if self.node.away and (kind, name) in self._fetched:
+            return self._fetched[kind, name]
         try:
             found = await self.place.client.get(
                 f"/api/v1/namespaces/{self.pod['metadata']['namespace']}/{kind}/{name}")
         except Refused as error:
             if error.status == 404:
+                self._fetched.pop((kind, name), None)
                 return None
             raise
+        self._fetched[kind, name] = found
         return found
 
     async def _token(self, wanted: Object) -> tuple[str, float]:
@@ -487,7 +498,7 @@ class Worker:
         began = (self.pod.get("status") or {}).get("startTime") or self._sent.get("startTime")
         if limit is None or not began:
             return FOREVER
-        return float(datetime.fromisoformat(began).timestamp() + limit - time.time())
+        return float(datetime.fromisoformat(began).timestamp() + limit - self.node.clock())
 
     def _overdue(self) -> bool:
         if not self._deadline_passed and self._until_deadline() <= 0:

@@ -74,7 +74,7 @@ def kubectl(cluster_home: Path) -> Callable[..., subprocess.CompletedProcess[str
 
     def call(*arguments: str, status: int | None = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [found.path, "--kubeconfig", str(cluster_home / "kubeconfig"), "--request-timeout=10s", *arguments],
+            [found.path, "--kubeconfig", str(cluster_home / "kubeconfig"), "--request-timeout=30s", *arguments],
             env={"PATH": os.environ["PATH"], "HOME": str(cluster_home)}, input=stdin, capture_output=True, text=True,
             timeout=60, check=False)
         if status is not None:
