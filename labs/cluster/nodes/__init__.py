@@ -23,6 +23,8 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     environment.py  env, envFrom, downward API, ``$(VAR)``
     volumes.py      the folders that are mounted
     images.py       where programs come from: a Protocol, and the host's own
+    pulls.py        images of the store, pulled from registries; errors in containerd's words
+    roots.py        a container of an image: its root, its user, the files a node adds
     probes.py       exec, http, tcp and gRPC probes
     events.py       events with upstream's reasons
     logs.py         log files in the format of the CRI
@@ -35,6 +37,5 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     forwarding.py   port-forward, and the frames it comes in (spdy.py)
     server.py       what the API server asks a kubelet: logs, exec, attach, port-forward
 
-Not here yet: an image store, a network (pods share loopback; a pod's address is given, not enforced),
-persistent volumes.
+Not here yet: a network (pods share loopback; a pod's address is given, not enforced), persistent volumes.
 """

@@ -20,8 +20,9 @@ import uvicorn
 
 from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
+from labs.cluster.images.store import of_home
 from labs.cluster.network import Network
-from labs.cluster.nodes import access, disk, fleet, orders, pressure
+from labs.cluster.nodes import access, disk, fleet, node, orders, pressure
 from labs.cluster.nodes.api import Client
 from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
@@ -29,9 +30,9 @@ from labs.cluster.nodes.containers import end_strays
 from labs.cluster.nodes.declared import Record
 from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.fleet import Fleet
-from labs.cluster.nodes.images import HostImages
 from labs.cluster.nodes.metrics import Metrics, register
 from labs.cluster.nodes.pods import Pods
+from labs.cluster.nodes.pulls import StoredImages
 from labs.cluster.nodes.server import Server, serve
 from labs.cluster.nodes.usage import Usage
 from labs.cluster.nodes.worker import Place
@@ -94,7 +95,9 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     events = Events(client)
     api_port = int(given.server.rsplit(":", 1)[1])
     network = Network(client, given.home / "kubernetes", given.egress, api_port, given.number)
-    place = Place(client, events, HostImages(), Backoff(*given.backoff), given.home, folder / "lock",
+    images = StoredImages(of_home(given.home), client.secret, folder / "pods")
+    node.Node.listed = staticmethod(images.listed)
+    place = Place(client, events, images, Backoff(*given.backoff), given.home, folder / "lock",
                   api_port, aws, network)
     pods = Pods(nodes, place, folder / "pods")
     server = Server(nodes, pods, certificates, given.port)
@@ -105,7 +108,7 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     await register(administrator, network.ranges.shown(network.ranges.door))
     work = [server.serve(), network.run(), events.send(), pods.follow(), several.keep(),
             orders.serve(given.orders, several.carry_out), disk.hold(nodes, pods.containers),
-            pressure.watch(nodes, pods.of), aws.keep(administrator), usage.measure(),
+            pressure.watch(nodes, pods.of), aws.keep(administrator), usage.measure(), images.tidy(),
             Provisioner(client, events, disks, nodes).run(),
             serve(uvicorn.Server(metrics.server(certificates, network.ranges.door)))]
     tasks = [asyncio.create_task(each) for each in work]

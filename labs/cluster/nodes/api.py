@@ -55,6 +55,15 @@ class Client:
         """One object, or a list."""
         return await self._call("GET", path, query=query)
 
+    async def secret(self, namespace: str, name: str) -> Object | None:
+        """A Secret, None when there is none of that name."""
+        try:
+            return await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
     async def create(self, path: str, body: Object) -> Object:
         """POST to a collection (or a subresource such as ``token``)."""
         return await self._call("POST", path, body)

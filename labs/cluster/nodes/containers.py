@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.cluster.nodes import shim
-from labs.jail import Spec, processes
+from labs.jail import Spec, processes, rungs
 from labs.services import launch
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -97,7 +97,7 @@ class Container:
             "spec": {**dataclasses.asdict(spec), "requires": sorted(spec.requires),
                      "mounts": [[each.source, each.target, each.writable] for each in spec.mounts]},
             "command": command, "log": str(self.log), "lock": str(lock), "skew": self.skew, "stdin": stdin,
-            "stdin_once": stdin_once})
+            "stdin_once": stdin_once, "stop": int(self.about.get("stop_signal") or signal.SIGTERM)})
         code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from labs.cluster.nodes.shim import main; " \
                "main(sys.argv[1])"
         with (self.folder / "shim.log").open("ab") as errors:
@@ -150,7 +150,7 @@ class Container:
         if self._child is not None:
             self._child.wait()
         said = _read(self.folder / "exit.json")
-        shutil.rmtree(self.folder / "root", ignore_errors=True)
+        rungs.forget(self.folder / "root")
         if said is None:
             self.exit = Exit(128 + signal.SIGKILL, "Error", os.stat(self.folder).st_mtime, self._lost())
         elif "error" in said:
@@ -249,6 +249,16 @@ def end_strays(home: Path, pods: Path | None) -> None:
     launch.kill([pid for pid in launch.find(str(home), SERVICE) if pid not in known])
 
 
+def roots_in_use(pods: Path) -> set[Path]:
+    """The unpacked images from which a container below ``pods`` runs."""
+    found = set()
+    for path in pods.glob("*/containers/*/*/order.json"):
+        root = ((_read(path) or {}).get("spec") or {}).get("root")
+        if root and not (path.parent / "exit.json").exists():
+            found.add(Path(root["folder"]).parent)
+    return found
+
+
 class Attempts:
     """The attempts at each container of one pod, newest last."""
 
@@ -288,6 +298,10 @@ class Attempts:
     def any(self) -> bool:
         """Was any container ever started?"""
         return bool(self._found)
+
+    def withdraw(self, name: str) -> None:
+        """Forget the newest attempt, which could not even be prepared."""
+        shutil.rmtree(self._found[name].pop().folder, ignore_errors=True)
 
     def running(self) -> list[Container]:
         """Every container that runs."""

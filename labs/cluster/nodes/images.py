@@ -1,15 +1,15 @@
 """Where a container's programs come from.
 
-There is no image store yet.  An image named ``host``, or below ``host/``, means the programs of this machine that
-``labs.jail.runtime()`` lists: ``host`` has no command of its own, ``host/NAME`` runs NAME (``host/python3:1``, say;
-tags are not looked at).  Every other image is refused as a registry without it would: ErrImagePull, ImagePullBackOff.
-A store is another :class:`Images`.
+An image named ``host``, or below ``host/``, means the programs of this machine that ``labs.jail.runtime()`` lists:
+``host`` has no command of its own, ``host/NAME`` runs NAME (``host/python3:1``, say; tags are not looked at).  Every
+other image comes from the store and its registries: see pulls.py.
 
 "Images" (Kubernetes documentation).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +24,10 @@ class Image:
     :param identifier: as in ``status.containerStatuses[].imageID``
     :param readable: host paths that hold its programs
     :param pulled: was it fetched just now?  Else it was there already
+    :param root: host path of its files, to be seen as ``/``; "" for the host's programs where they are
+    :param user: as its configuration names it: ``NAME``, ``UID``, each with ``:GROUP``
+    :param size: bytes of what was or would be fetched
+    :param took: seconds of fetching and unpacking
     """
 
     name: str
@@ -34,6 +38,11 @@ class Image:
     environment: dict[str, str] = field(default_factory=dict)
     working_directory: str = ""
     pulled: bool = False
+    root: str = ""
+    user: str = ""
+    stop_signal: str = ""
+    size: int = 0
+    took: float = 0.0
 
 
 class ImageError(Exception):
@@ -47,21 +56,24 @@ class ImageError(Exception):
 class Images(Protocol):
     """A place to get images from."""
 
-    async def get(self, name: str, policy: str, pod: Object) -> Image:
-        """The image, fetched where ``policy`` (Always, IfNotPresent, Never) asks for it; raises ImageError."""
+    async def get(self, name: str, policy: str, pod: Object, pulling: Callable[[], None]) -> Image:
+        """The image, fetched where ``policy`` (Always, IfNotPresent, Never) asks for it; raises ImageError.
+
+        :param pulling: called before it is fetched
+        """
         ...
 
 
 class HostImages:
     """The programs of this machine as the only image."""
 
-    async def get(self, name: str, policy: str, pod: Object) -> Image:
+    async def get(self, name: str, policy: str, pod: Object, pulling: Callable[[], None] = lambda: None) -> Image:
         """See :class:`Images`."""
         repository = name.partition("@")[0]
         if ":" in repository.rpartition("/")[2]:
             repository = repository.rpartition(":")[0]
         family, _, program = repository.partition("/")
         if family != "host":
-            raise ImageError("ErrImagePull", f'failed to pull image "{name}": there is no image store on this node; '
-                                             'it knows "host" and "host/PROGRAM", the programs of this machine')
+            raise ImageError("ErrImagePull", f'failed to pull image "{name}": only "host" and "host/PROGRAM" are '
+                                             'programs of this machine')
         return Image(name, f"host@{name}", jail.runtime(), command=(program,) if program else ())

@@ -15,8 +15,9 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from labs.cluster.controlplane.flags import NODE_LOST_AFTER
 from labs.cluster.nodes.api import Client, Object, Refused
@@ -64,6 +65,9 @@ class Node:
     pressures: frozenset[str] = frozenset()
     boots: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    listed: ClassVar[Callable[[], list[Object]]] = list
+    """The images in the store, which all nodes share, as ``status.images`` says them."""
 
     @staticmethod
     def of(declared: Declared, port: int) -> Node:
@@ -127,7 +131,7 @@ class Node:
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": self.name}],
             "capacity": self.capacity(), "allocatable": self.allocatable(), "conditions": self.conditions(),
             # the API server then passes WebSockets on as they are; sorted, as it wants them
-            "declaredFeatures": ["ExtendWebSocketsToKubelet"],
+            "declaredFeatures": ["ExtendWebSocketsToKubelet"], "images": Node.listed(),
             "daemonEndpoints": {"kubeletEndpoint": {"Port": self.port}},
             "nodeInfo": {
                 "machineID": self.name, "systemUUID": self.name, "bootID": f"{self.name}-{self.boots}",

@@ -3,14 +3,16 @@
 It outlives a kill of the nodes (as containerd's shim outlives containerd), so that they find their containers again;
 when nobody plays the nodes for ORPHANED_AFTER seconds, it ends the container.  In FOLDER:
 
-    order.json      what to start: {"spec", "command", "log", "lock", "skew", "stdin", "stdin_once"}
+    order.json      what to start: {"spec", "command", "log", "lock", "skew", "stdin", "stdin_once", "stop"}, the last
+                    a signal's number
     running.json    {"shim", "shim_started", "started", "doorman"}: pid, its start in clock ticks since boot, Unix time,
                     pid of the process that starts further commands inside
     door            a Unix socket for further commands inside, see labs.jail.doorman
     attach          a Unix socket for what the container reads and writes, see Visitor
     exit.json       {"status", "limit", "finished"}, or {"error"} when the command could not be started
 
-SIGTERM is passed on to the container, SIGUSR1 ends it at once.  It imports little: there is one for every container.
+SIGTERM is passed on to the container, as its image's stop signal; SIGUSR1 ends it at once.  It imports little: there is
+one for every container.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ import sys
 import time
 
 from labs.errors import LabError
-from labs.jail import Mount, Result, Running, Spec, processes, start
+from labs.jail import Mount, Result, Root, Running, Spec, processes, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def main(folder: str) -> None:
             write(folder, "exit.json", {"error": str(error), "finished": time.time()})
             return
         door.close()
-        signal.signal(signal.SIGTERM, lambda *_: running.signal(signal.SIGTERM))
+        signal.signal(signal.SIGTERM, lambda *_: running.signal(order["stop"]))
         signal.signal(signal.SIGUSR1, lambda *_: running.signal(signal.SIGKILL))
         write(folder, "running.json", {
             "shim": os.getpid(), "shim_started": started(os.getpid()), "started": time.time(),
@@ -102,6 +104,8 @@ def specification(given: dict[str, Any]) -> Spec:
     """The jail that an order describes."""
     given["requires"] = frozenset(given["requires"])
     given["mounts"] = tuple(Mount(*each) for each in given["mounts"])
+    if given["root"] is not None:
+        given["root"] = Root(**{**given["root"], "groups": tuple(given["root"]["groups"])})
     for name in ("readable", "connect", "bind"):
         given[name] = tuple(given[name])
     return Spec(**given)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.cluster.network import Network
-from labs.cluster.nodes import disk, hooks, pressure, sandbox, states
+from labs.cluster.nodes import disk, hooks, pressure, roots, sandbox, states
 from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
@@ -46,6 +46,8 @@ EVICTED_WITHIN = 1.0
 UNTOLD = 50
 """Events that are kept while a node is cut off."""
 FINISHED = ("Succeeded", "Failed")
+NEVER_PULLED = {"InvalidImageName": "InspectFailed", "ErrImageNeverPull": "ErrImageNeverPull"}
+"""Reasons that no waiting mends, and the event's reason of each."""
 
 
 @dataclass(frozen=True)
@@ -232,9 +234,12 @@ class Worker:
         if image is None:
             return wait
         try:
-            environment = await self._environment(spec, image)
+            owner = roots.user(image, self.pod, spec)
+            environment = roots.variables(image, await self._environment(spec, image), owner)
         except ConfigError as error:
             return self._cannot(name, "CreateContainerConfigError", str(error))
+        except roots.UserError as error:
+            return self._cannot(name, "CreateContainerError", str(error))
         command = _command(spec, image, environment)
         if not command:
             return self._cannot(name, "CreateContainerError", "no command specified")
@@ -242,16 +247,23 @@ class Worker:
         backoff = self.place.backoff.after(float(last.about.get("backoff", 0.0)), ran) if last else 0.0
         container = self.attempts.new(name, {
             "backoff": backoff, "image": image.identifier, "message_policy": spec.get("terminationMessagePolicy"),
-            "skew": self.node.skew, "terminal": bool(spec.get("tty"))})
+            "stop_signal": roots.stop_signal(image), "skew": self.node.skew, "terminal": bool(spec.get("tty"))})
         root = container.folder / "root"
-        terminal = {"TERM": "xterm"} if spec.get("tty") else {}
-        environment = {"HOME": str(root), "TMPDIR": str(root), **terminal, **environment}
+        own_folder = {} if image.root and sandbox.mountable() else {"HOME": str(root), "TMPDIR": str(root)}
+        environment = {**own_folder, **({"TERM": "xterm"} if spec.get("tty") else {}), **environment}
         try:
             mounts = sandbox.mounts(spec, *mounted, container.folder, environment)
             jailed = sandbox.specification(self.pod, spec, image, environment, mounts, root, self.place.api_port)
             jailed = replace(jailed, connect=tuple(sorted({*jailed.connect, *self.place.aws.ports()})))
-        except ValueError as error:
-            return self._cannot(name, "CreateContainerConfigError", str(error))
+            if image.root and sandbox.mountable():
+                jailed = await asyncio.to_thread(roots.specification, jailed, self.pod, spec, image, owner,
+                                                 container.folder, self.loopback)
+            elif image.root:
+                jailed, command = roots.without_root(jailed, image, command, environment)
+        except (ValueError, OSError, ConfigError) as error:
+            self.attempts.withdraw(name)
+            kind = "CreateContainerConfigError" if isinstance(error, ValueError) else "CreateContainerError"
+            return self._cannot(name, kind, str(error))
         self._tell("Normal", "Created", "Container created", name)
         await container.start(jailed, command, self.place.home, self.place.lock, self.wake,
                               stdin=bool(spec.get("stdin")), stdin_once=bool(spec.get("stdinOnce")))
@@ -322,8 +334,15 @@ class Worker:
             self._waiting[name] = ("ImagePullBackOff", f'Back-off pulling image "{image}": {why}')
             return None, left
         try:
-            found = await self.place.images.get(image, spec.get("imagePullPolicy", "IfNotPresent"), self.pod)
+            found = await self.place.images.get(
+                image, spec.get("imagePullPolicy", "IfNotPresent"), self.pod,
+                lambda: self._tell("Normal", "Pulling", f'Pulling image "{image}"', name))
         except ImageError as error:
+            if error.reason in NEVER_PULLED:
+                self._tell("Warning", NEVER_PULLED[error.reason], str(error), name)
+                self._tell("Warning", "Failed", f"Error: {error.reason}", name)
+                self._waiting[name] = (error.reason, str(error))
+                return None, LOOKED_EVERY
             wait = self.place.backoff.after(wait)
             self._images[name] = (wait, time.monotonic() + wait, f"{error.reason}: {error}")
             self._tell("Warning", "Failed", f'Failed to pull image "{image}": {error}', name)
@@ -331,7 +350,9 @@ class Worker:
             self._waiting[name] = (error.reason, str(error))
             return None, min(wait / 2, 1.0)     # the next look says that it waits
         self._images.pop(name, None)
-        self._tell("Normal", "Pulled", f'Successfully pulled image "{image}"' if found.pulled else
+        took = f"{_duration(round(found.took, 3))}" if found.took >= 1 else f"{found.took * 1000:.0f}ms"
+        self._tell("Normal", "Pulled", f'Successfully pulled image "{image}" in {took} ({took} including waiting). '
+                   f"Image size: {found.size} bytes." if found.pulled else
                    f'Container image "{image}" already present on machine', name)
         return found, 0.0
 
@@ -340,10 +361,10 @@ class Worker:
         pod = {**self.pod, "status": {**self.pod.get("status", {}), "podIP": self.address, "hostIP": "127.0.0.1",
                                       "podIPs": [{"ip": self.address}], "hostIPs": [{"ip": "127.0.0.1"}]}}
         programs = Path(sys.executable).parent
+        own = {} if image.root else {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
         base = {
-            "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **self.place.aws.environment(),
-            **image.environment,
-            "HOSTNAME": self.pod["spec"].get("hostname") or self.pod["metadata"]["name"], "POD_IP": self.loopback,
+            **own, **self.place.aws.environment(), **image.environment,
+            "HOSTNAME": roots.hostname(self.pod), "POD_IP": self.loopback,
             "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.place.api_port),
             "KUBERNETES_SERVICE_PORT_HTTPS": str(self.place.api_port)}
         return await variables(pod, spec, self._fetch, base, self.node.status()["allocatable"])

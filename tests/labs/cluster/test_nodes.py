@@ -247,11 +247,11 @@ def test_a_sidecar_starts_first_and_ends_last_and_a_deadline_is_kept(cluster: Cl
 
 
 def test_an_unknown_image_is_not_pulled_and_says_why(cluster: Cluster) -> None:
-    cluster.apply(pod("unknown", image="shop:1"))
+    cluster.apply(pod("unknown", image="127.0.0.1:9/shop:1"))
     found = cluster.when("unknown", lambda found: main_state(found).get("waiting", {}).get("reason") ==
                          "ImagePullBackOff", "back-off")
-    assert 'Back-off pulling image "shop:1": ErrImagePull' in main_state(found)["waiting"]["message"]
-    assert "no image store" in main_state(found)["waiting"]["message"]
+    assert 'Back-off pulling image "127.0.0.1:9/shop:1": ErrImagePull' in main_state(found)["waiting"]["message"]
+    assert "connection refused" in main_state(found)["waiting"]["message"]
     assert found["status"]["phase"] == "Pending"
     until(lambda: {"Failed", "BackOff"} <= set(dict(cluster.events("unknown"))), "events")
     cluster.kubectl("delete", "pod", "unknown", "--wait=false")
