@@ -1,9 +1,9 @@
 """Judges in processes of their own: what one submission needs does not wait for another's Python.
 
-A judge is a fork of the grader's mould.  Over its control socket it gets a line of JSON, ``{"mould": PATH}``, that says
-where grading gateways are to be had, and then one for each submission, ``{"student": ID, "exercises": {id: sources by
-cell id}}``.  It answers these with ``{"judged": {id: …}}`` as :meth:`graders.receipts.Judged.to_json` has it, or with
-``{"error": text, "temporary": bool}``.
+A judge is a fork of the grader's mould.  Over its control socket it gets a line of JSON, ``{"mould": PATH, "cluster":
+PATH}``, that says where grading gateways and the graders' cluster are to be had, and then one for each submission,
+``{"student": ID, "exercises": {id: sources by cell id}}``.  It answers these with ``{"judged": {id: …}}`` as
+:meth:`graders.receipts.Judged.to_json` has it, or with ``{"error": text, "temporary": bool}``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from graders.cluster import ClusterPool
 from graders.dispatch import checks
 from graders.exercise import find
 from graders.live import Mould, Pool
@@ -46,7 +47,8 @@ def run(control: socket.socket) -> None:
         first = json.loads(stream.readline() or b"null")
         if first is None:
             return
-        grader = Grader(Pool(mould=Mould.at(Path(first["mould"]))))
+        clusters = ClusterPool(Path(first["cluster"]))
+        grader = Grader(Pool(mould=Mould.at(Path(first["mould"])), clusters=clusters))
         try:
             for line in stream:
                 stream.write(json.dumps(_answer(grader, json.loads(line))).encode() + b"\n")
@@ -57,6 +59,7 @@ def run(control: socket.socket) -> None:
             pass  # whoever asked was killed
         finally:
             grader.close()
+            clusters.close()
 
 
 def _answer(grader: Any, asked: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +117,7 @@ class Judges:
     def _said(self, line: bytes) -> dict[str, Any] | None:
         control = getattr(self._own, "control", None)
         if control is None:
-            control = self._own.control = self._grader.pool.mould.judge()
+            control = self._own.control = self._grader.pool.mould.judge(self._grader.pool.clusters.home)
             control.settimeout(JUDGE_SECONDS)
             self._own.stream = control.makefile("rwb")
             self._all.append(control)

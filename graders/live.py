@@ -1,7 +1,8 @@
 """A live account for an attempt: the student's account number in a grading gateway of our own, prepared once for a lab
 and copied for each attempt.
 
-The learner's own gateway is never used for grading, and a grading gateway serves one attempt at a time.
+The learner's own gateway is never used for grading, and a grading gateway serves one attempt at a time.  Where an
+exercise needs Kubernetes, the attempt has a namespace of its own as well (:mod:`graders.cluster`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from labs.errors import PermanentError, TemporaryError
+from graders.cluster import ClusterPool
+from labs.errors import LabError, PermanentError, TemporaryError
 
 START_SECONDS = 60.0  # until a mould has loaded what it needs
 READY_SECONDS = 30.0  # until a gateway answers, and for each step of its life
@@ -60,10 +62,13 @@ class Mould:
         """
         return self._asked({"kind": "gateway", "home": str(home)}, listeners)
 
-    def judge(self) -> socket.socket:
-        """A new judge's control socket; see :mod:`graders.judging`.  Raises TemporaryError as ``gateway``."""
+    def judge(self, cluster: Path) -> socket.socket:
+        """A new judge's control socket; see :mod:`graders.judging`.  Raises TemporaryError as ``gateway``.
+
+        :param cluster: where the cluster is that judges share
+        """
         control = self._asked({"kind": "judge"}, [])
-        control.sendall(json.dumps({"mould": str(self.address)}).encode() + b"\n")
+        control.sendall(json.dumps({"mould": str(self.address), "cluster": str(cluster)}).encode() + b"\n")
         return control
 
     def _asked(self, request: Mapping[str, Any], listeners: list[socket.socket]) -> socket.socket:
@@ -241,11 +246,17 @@ class Pool:
     """Warm gateways, ``size`` at most.  One attempt has one for itself, as it was after its lab's preparation.
 
     ``home`` keeps their state (a temporary folder when None).  They are forks of ``mould``, by default one of the
-    pool's own.  Whatever becomes of this process, they end with it.
+    pool's own.  Whatever becomes of this process, they end with it.  ``clusters`` is where attempts get their
+    namespaces, one of the pool's own when None.
     """
 
     def __init__(
-        self, home: Path | None = None, size: int = 1, engine: str | None = None, mould: Mould | None = None
+        self,
+        home: Path | None = None,
+        size: int = 1,
+        engine: str | None = None,
+        mould: Mould | None = None,
+        clusters: ClusterPool | None = None,
     ) -> None:
         self._temporary = home is None
         self.home = Path(tempfile.mkdtemp(prefix="grading-")) if home is None else home
@@ -262,6 +273,8 @@ class Pool:
         self._all = 0
         self._made = 0
         self._closed = False
+        self._shared = clusters is not None
+        self.clusters = clusters or ClusterPool(self.home / "cluster", size)
 
     def warm(self) -> None:
         """Have everything loaded before anybody asks."""
@@ -344,6 +357,8 @@ class Pool:
             self._changed.notify_all()
         for gateway in idle:
             gateway.stop()
+        if not self._shared:
+            self.clusters.close()
         with self._changed:
             self._changed.wait_for(lambda: self._all == 0, READY_SECONDS)
         if self._own:
@@ -353,9 +368,10 @@ class Pool:
 
 
 class Live:
-    """What a check may touch: the attempt's account, prepared for the exercise's lab on first use.
+    """What a check may touch: the attempt's account and its namespace, prepared for the exercise's lab on first use.
 
-    An exercise that never touches it costs no gateway.  Errors of AWS come through as botocore raises them.
+    An exercise that never touches them costs no gateway and no cluster.  Errors of AWS come through as botocore raises
+    them.
     """
 
     def __init__(self, pool: Pool, lab: Any, values: Mapping[str, Any], account: str) -> None:
@@ -366,6 +382,8 @@ class Live:
         self._lease: Any = None
         self._gateway: Gateway | None = None
         self._aws: Any = None
+        self._namespace: Any = None
+        self._space: Any = None
 
     def __enter__(self) -> Live:
         return self
@@ -374,6 +392,9 @@ class Live:
         if self._lease is not None:
             self._lease.__exit__(None, None, None)
             self._lease = self._gateway = self._aws = None
+        if self._namespace is not None:
+            self._namespace.__exit__(None, None, None)
+            self._namespace = self._space = None
 
     def _prepared(self) -> Any:
         """The attempt's AwsAccount; the lab was prepared in it."""
@@ -390,7 +411,7 @@ class Live:
     def _prepare(self, gateway: Gateway) -> None:
         from labs.aws.account import AwsAccount
 
-        if self._lab is not None:
+        if self._lab is not None and "aws" in self._lab.needs:
             try:
                 self._lab.prepare(AwsAccount(gateway.endpoint, self.account), self.values)
             except Exception as error:  # AWS's own errors too: nothing of the answer has been applied yet
@@ -402,11 +423,30 @@ class Live:
         return self._prepared()
 
     @property
+    def space(self) -> Any:
+        """The attempt's namespace (``labs.cluster.space.Space``) with what the lab judges with in it.
+
+        Whatever the lab makes there is made once, before the answer is applied.
+        """
+        if self._space is None:
+            namespace = self._pool.clusters.lease()
+            space = namespace.__enter__()
+            self._namespace = namespace
+            if self._lab is not None:
+                try:
+                    self._lab.furnish(space, self.values)
+                except LabError as error:
+                    raise TemporaryError(f"lab {self._lab.id} could not be prepared: {error}") from error
+            self._space = space
+        return self._space
+
+    @property
     def lab(self) -> Any:
         """The scenario of the exercise, prepared; raises PermanentError for an exercise that names none."""
         if self._lab is None:
             raise PermanentError("This exercise names no lab.", 'Write Exercise(..., lab="b1").')
-        self._prepared()
+        if "aws" in self._lab.needs:
+            self._prepared()
         return self._lab
 
     @property

@@ -1,7 +1,8 @@
 """From sources to a verdict: collect the answer as data, then judge it with the public and the hidden checks.
 
-The two checks run in accounts of their own, so that what one creates cannot change what the other finds.
-What AWS refuses is the learner's finding; what breaks down on our side is tried again and then raised, never marked.
+The two checks run in accounts or namespaces of their own, so that what one creates cannot change what the other finds.
+What AWS or the API server refuses is the learner's finding; what breaks down on our side is tried again and then
+raised, never marked.
 """
 
 from __future__ import annotations
@@ -187,9 +188,15 @@ def _findings(
 
 
 def _after(error: Exception, registered: Registered, seen: list[Finding]) -> tuple[list[Finding], list[str]]:
-    """A check ended with an exception: AWS refused the answer, our side is down, or the check itself has a fault."""
+    """A check ended with an exception: AWS or Kubernetes refused the answer, our side is down, or the check itself
+    has a fault.
+    """
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 
+    from graders.manifests import Unusable
+
+    if isinstance(error, Unusable):
+        return [*seen, Finding("the answer can be tried", 0.0, False, error.observed, error.expected, error.hint)], []
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500:
@@ -262,6 +269,12 @@ def _lab(lab_id: str) -> Any:
     if lab_id not in labs:
         raise PermanentError(f"There is no lab {lab_id!r}.", f"The labs here are: {', '.join(sorted(labs))}.")
     return labs[lab_id]
+
+
+def needs_cluster(registered: Registered) -> bool:
+    """Is the exercise judged in a namespace?"""
+    lab = _lab(registered.exercise.lab)
+    return lab is not None and "kubernetes" in lab.needs
 
 
 def seeded(lab: Any, student: str) -> tuple[dict[str, Any], str]:

@@ -25,6 +25,7 @@ from labs.errors import LabError, PermanentError, TemporaryError
 from labs.services.catalog import Context, Service
 
 BODY = 2**20  # bytes of a request
+START_SECONDS = 10.0  # that a check takes longer when it starts the graders' cluster
 
 
 def build(home: Path) -> Any:
@@ -37,7 +38,7 @@ def build(home: Path) -> Any:
 
     from graders import exercise
     from graders.live import Pool
-    from graders.runner import Grader
+    from graders.runner import Grader, needs_cluster
 
     grader = Grader(Pool(home / "grader"))
 
@@ -67,13 +68,14 @@ def build(home: Path) -> Any:
     async def describe(request: Request) -> dict[str, Any]:
         registered = await run_in_threadpool(exercise.find, request.path_params["id"])
         asked = registered.exercise
+        starting = START_SECONDS if needs_cluster(registered) and not grader.pool.clusters.warm else 0
         return {
             "id": asked.id,
             "points": asked.points,
             "cells": list(asked.cells),
             "names": list(asked.answers),
             "summary": asked.summary,
-            "seconds": asked.seconds,
+            "seconds": asked.seconds + starting,
         }
 
     async def check(request: Request) -> dict[str, Any]:

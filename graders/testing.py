@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graders.cluster import ClusterPool
 from graders.collect import Evidence
 from graders.exercise import RegistrationError, find
 from graders.live import Pool
@@ -21,11 +22,17 @@ class NothingLive(Pool):
     """A pool without gateways: a check that asks for AWS fails with words that say so."""
 
     def __init__(self) -> None:
-        super().__init__(size=1)
+        super().__init__(size=1, clusters=_NoCluster())
 
     def lease(self, *_: Any) -> Any:
         """Always raises RegistrationError: hand-made evidence has no account."""
         raise RegistrationError("This check acts on AWS; grade a real answer with graders.runner.Grader instead.")
+
+
+class _NoCluster(ClusterPool):
+    def lease(self) -> Any:
+        """Always raises RegistrationError: hand-made evidence has no namespace."""
+        raise RegistrationError("This check acts on a cluster; grade a real answer with graders.runner.Grader instead.")
 
 
 def judge(exercise_id: str, answer: Mapping[str, Any], student: str = "learner", *, hidden: bool = True) -> Verdict:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,9 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """LABS_HOME in a temporary folder; at the end, what the tests started has ended and the clone is as it was."""
     os.environ[MARK] = "1"          # children inherit it
     os.environ["LABS_HOME"] = str(tmp_path_factory.mktemp("home"))
+    # a learner's clusters are numbers 0 and 1; those of each worker have addresses of their own
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 3
+    os.environ |= {"LABS_KUBERNETES_NUMBER": str(4 + 2 * worker), "GRADERS_KUBERNETES_NUMBER": str(5 + 2 * worker)}
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     for name in [name for name in os.environ if name.startswith(("AWS_", "LABS_SERVICE", "LABS_COURSE_OF"))]:
         del os.environ[name]
@@ -47,6 +51,16 @@ def labs_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     from labs.services import down
 
     down()
+
+
+@pytest.fixture(scope="session")
+def clusters(nothing_is_left: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The graders' own cluster, one for all tests of this worker, started when one asks for it."""
+    from graders.cluster import ClusterPool
+
+    made = ClusterPool(tmp_path_factory.mktemp("grading"), size=4)
+    yield made
+    made.close()
 
 
 @contextlib.contextmanager

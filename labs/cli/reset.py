@@ -35,7 +35,9 @@ def _reset_aws() -> list[str]:
     if _ask("GET", "/_lab/health")["shared"]:
         from labs import scenarios
 
-        for name in sorted(scenarios.registry()):
+        for name, known in scenarios.registry().items():
+            if "aws" not in known.needs:
+                continue
             print(f"lab {name}:")
             scenarios.lab(name).reset()     # prints what it removed
         return ["aws: the server is not the labs' own; what the labs made there is gone, the rest is untouched"]

@@ -6,10 +6,15 @@ import importlib
 import inspect
 import pkgutil
 from functools import cache
+from typing import Any
 
 import labs.scenarios
 from labs.errors import PermanentError
+from labs.scenarios import cluster_lab
 from labs.scenarios.base import Lab, Session
+from labs.scenarios.cluster_lab import ClusterLab
+
+BASES = (Lab, ClusterLab)
 
 
 @cache
@@ -21,13 +26,13 @@ def registry() -> dict[str, Lab]:
     found: dict[str, Lab] = {}
     for module in pkgutil.walk_packages(labs.scenarios.__path__, "labs.scenarios."):
         for kind in vars(importlib.import_module(module.name)).values():
-            if inspect.isclass(kind) and issubclass(kind, Lab) and kind.__module__ == module.name and kind is not Lab:
+            if inspect.isclass(kind) and issubclass(kind, Lab) and kind.__module__ == module.name and kind not in BASES:
                 _register(found, kind())
     return dict(sorted(found.items()))
 
 
-def lab(lab_id: str) -> Session:
-    """The learner's own session of a lab, on the running endpoint; nothing is created until ``prepare()``.
+def lab(lab_id: str) -> Any:
+    """The learner's own session of a lab, on the running endpoint or cluster; nothing is created until ``prepare()``.
 
     :raises PermanentError: no such lab, or no learner is enrolled here
     :raises TemporaryError: a service that the lab needs is not up
@@ -38,6 +43,8 @@ def lab(lab_id: str) -> Session:
     known = registry()
     if lab_id not in known:
         raise PermanentError(f"there is no lab {lab_id!r}", f"The labs are: {', '.join(known)}.")
+    if isinstance(known[lab_id], ClusterLab):
+        return cluster_lab.session(known[lab_id], services.learner())
     return Session(known[lab_id], learner_account(), bytes.fromhex(services.learner()["seed"]))
 
 
