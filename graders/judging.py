@@ -1,14 +1,16 @@
 """Judges in processes of their own: what one submission needs does not wait for another's Python.
 
-A judge is a fork of the grader's mould.  Over its control socket it gets a line of JSON, ``{"mould": PATH, "cluster":
-PATH}``, that says where grading gateways and the graders' cluster are to be had, and then one for each submission,
-``{"student": ID, "exercises": {id: sources by cell id}}``.  It answers these with ``{"judged": {id: …}}`` as
-:meth:`graders.receipts.Judged.to_json` has it, or with ``{"error": text, "temporary": bool}``.
+A judge is a fork of the grader's mould.  Over its control socket it says ``ready``; then it gets a line of JSON for
+each submission, ``{"student": ID, "exercises": {id: sources by cell id}}``, and answers with ``{"judged": {id: …}}`` as
+:meth:`graders.receipts.Judged.to_json` has it, or with ``{"error": text, "temporary": bool}``.  An answer says, too,
+whether it is the judge's ``last``: one that had to load models tells the mould and ends, since the next has them for
+nothing.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Mapping
@@ -38,22 +40,35 @@ def load() -> None:
     assert labs.aws.account
 
 
-def run(control: socket.socket) -> None:
-    """Be a judge until the socket closes."""
-    from graders.runner import Grader
-    from labs.aws.account import forget
+def run(control: socket.socket, mould: Path, lessons: int, cluster: Path) -> None:
+    """Be a judge until the socket closes.
 
+    :param mould: where the mould takes requests for grading gateways
+    :param lessons: file descriptor to which ``client NAME`` is written for each service that it needed
+    :param cluster: where the cluster is that judges share
+    """
+    from graders.runner import Grader
+    from labs.aws.account import forget, made
+
+    known = frozenset(made)
     with control.makefile("rwb") as stream:
-        first = json.loads(stream.readline() or b"null")
-        if first is None:
-            return
-        clusters = ClusterPool(Path(first["cluster"]))
-        grader = Grader(Pool(mould=Mould.at(Path(first["mould"])), clusters=clusters))
+        clusters = ClusterPool(cluster)
+        grader = Grader(Pool(mould=Mould.at(mould), clusters=clusters))
         try:
+            stream.write(b"ready\n")
+            stream.flush()
             for line in stream:
-                stream.write(json.dumps(_answer(grader, json.loads(line))).encode() + b"\n")
+                answer = _answer(grader, json.loads(line))
+                new = [name for name in made if name not in known]
+                if new:
+                    with suppress(BlockingIOError):  # the next one tells it again
+                        os.write(lessons, "".join(f"client {name}\n" for name in new).encode())
+                stream.write(json.dumps({**answer, "last": bool(new)}).encode() + b"\n")
                 stream.flush()
+                if new:
+                    return
                 grader.clear()
+                grader.pool.clear()  # prepared for this student
                 forget()  # the clients of gateways that are gone
         except ConnectionError:
             pass  # whoever asked was killed
@@ -121,14 +136,18 @@ class Judges:
             control.settimeout(JUDGE_SECONDS)
             self._own.stream = control.makefile("rwb")
             self._all.append(control)
+        said = None
         with suppress(OSError, ValueError):
             self._own.stream.write(line)
             self._own.stream.flush()
             if answer := self._own.stream.readline():
-                return json.loads(answer)
-        control.close()
-        self._own.control = None
-        return None
+                said = json.loads(answer)
+        if said is None or said["last"]:
+            self._own.stream.close()
+            control.close()
+            self._all.remove(control)
+            self._own.control = None
+        return said
 
     def close(self) -> None:
         """End the judges."""

@@ -67,8 +67,14 @@ class Mould:
 
         :param cluster: where the cluster is that judges share
         """
-        control = self._asked({"kind": "judge"}, [])
-        control.sendall(json.dumps({"mould": str(self.address), "cluster": str(cluster)}).encode() + b"\n")
+        control = self._asked({"kind": "judge", "cluster": str(cluster)}, [])
+        try:
+            said = control.recv(64)
+        except OSError as error:
+            said = str(error).encode()
+        if said != b"ready\n":
+            control.close()
+            raise TemporaryError(f"the judge said {said!r}, expected ready; {self._tail()}")
         return control
 
     def _asked(self, request: Mapping[str, Any], listeners: list[socket.socket]) -> socket.socket:
@@ -348,15 +354,19 @@ class Pool:
             self._all -= 1
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Stop every gateway, those in use as soon as their attempt ends."""
+    def clear(self) -> None:
+        """Stop the gateways that nobody uses."""
         with self._changed:
-            self._closed = True
             idle, self._idle = self._idle, []
             self._all -= len(idle)
             self._changed.notify_all()
         for gateway in idle:
             gateway.stop()
+
+    def close(self) -> None:
+        """Stop every gateway, those in use as soon as their attempt ends."""
+        self._closed = True
+        self.clear()
         if not self._shared:
             self.clusters.close()
         with self._changed:

@@ -1,10 +1,10 @@
 """The process that judges and grading gateways are forks of: ``python -m graders.mould --engine NAME --socket PATH``.
 
 It has loaded what they need, so that one more of them costs only the memory that it changes.  It takes requests on a
-Unix socket, each a line of JSON, and each connection becomes the new process's control socket:
+Unix socket, each JSON, and each connection becomes the control socket of the new process, which speaks first:
 
     {"kind": "gateway", "home": folder}   with two listening sockets; see :mod:`labs.aws.gateway.copies`
-    {"kind": "judge"}                     see :mod:`graders.judging`
+    {"kind": "judge", "cluster": folder}  see :mod:`graders.judging`
 
 What gateways turned out to need, it loads too.  It ends when its standard input closes; they end with their sockets.
 """
@@ -68,30 +68,43 @@ def main(arguments: list[str] | None = None) -> int:
         readable, _, _ = select.select([listener, heard, 0], [], [])
         if 0 in readable and not os.read(0, REQUEST):
             return 0
-        if listener in readable:
-            _answer(listener, origin, told, forked)
-        if heard in readable:
+        if heard in readable:  # first: a fork that is asked for now should have it
             *lines, rest = (rest + os.read(heard, 1 << 20)).split(b"\n")
-            origin.learn(line.decode() for line in lines)
+            lessons = [line.decode() for line in lines]
+            origin.learn(lessons)
+            for service in (lesson.split()[1] for lesson in lessons if lesson.startswith("client ")):
+                _client(service)
             origin.settle()
+        if listener in readable:
+            _answer(listener, options.socket, origin, told, forked)
 
 
 def _load() -> None:
     """What judges need."""
     # jsonschema would build a parser of all IRIs, a second's work, for a format that no exercise uses.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    import boto3.session
     import jsonschema
 
     from graders import exercise, judging
 
-    boto3.session.Session().client("iam", region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
+    _client("iam")
     jsonschema.Draft202012Validator({}).is_valid({})
     exercise.discover()
     judging.load()
 
 
-def _answer(listener: socket.socket, origin: object, told: int, forked: Callable[[Callable[[], object]], None]) -> None:
+def _client(service: str) -> None:
+    """Make and drop a client: the models that it read stay."""
+    from labs.aws import account
+
+    if service not in account.made:
+        account.AwsAccount("http://127.0.0.1:1", "000000000000").client(service)
+        account.forget()
+
+
+def _answer(
+    listener: socket.socket, path: Path, origin: object, told: int, forked: Callable[[Callable[[], object]], None]
+) -> None:
     """Take one request; one that is none is dropped with its connection."""
     connection, _ = listener.accept()
     connection.settimeout(REQUEST_SECONDS)
@@ -109,7 +122,7 @@ def _answer(listener: socket.socket, origin: object, told: int, forked: Callable
         elif request["kind"] == "judge":
             from graders import judging
 
-            forked(lambda: judging.run(connection))
+            forked(lambda: judging.run(connection, path, told, Path(request["cluster"])))
         else:
             raise ValueError(request["kind"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import threading
+import types
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
+
+KEPT = 16  # clients; each takes half a megabyte
+made: dict[str, None] = {}
+"""Names of the services that this process has made clients of."""
+_making = threading.Lock()
+_caller: ContextVar[Any] = ContextVar("caller")
 
 
 @dataclass(frozen=True)
@@ -40,30 +51,81 @@ class AwsAccount:
 
         :param source_ip: a documentation address (RFC 5737) that the calls shall seem to come from
         """
-        make = _client.__wrapped__ if source_ip else _client
-        client = make(
-            self.endpoint, service, access_key_id, secret_access_key, session_token, region or self.region
-        )
+        keys = (access_key_id, secret_access_key, session_token)
         if source_ip:
+            client = SignedAs(_client.__wrapped__(self.endpoint, service, region or self.region), *keys)
             _send_from(client, source_ip)
-        return client
+            return client
+        return SignedAs(_client(self.endpoint, service, region or self.region), *keys)
 
 
-@lru_cache(maxsize=64)
-def _client(endpoint: str, service: str, key: str, secret: str, token: str | None, region: str) -> Any:
-    """A boto3 client; kept, since making one takes as long as a dozen calls.  Clients are safe in several threads."""
-    import boto3
+class SignedAs:
+    """A boto3 client whose calls are signed with these keys.
+
+    Made in no time: it shares everything else, connections included, with every other caller of the same service.
+    """
+
+    def __init__(self, client: Any, access_key_id: str, secret_access_key: str, session_token: str | None) -> None:
+        from botocore.credentials import ReadOnlyCredentials
+
+        self._client = client
+        self._keys = ReadOnlyCredentials(access_key_id, secret_access_key, session_token)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_client":
+            raise AttributeError(name)  # not made yet: somebody copies this object
+        found = getattr(self._client, name)
+        if name in self._client.meta.method_to_api_mapping or name.startswith("generate_presigned"):
+            return self._signed(found)
+        if isinstance(found, types.MethodType) and not name.startswith("_"):
+            return types.MethodType(found.__func__, self)  # paginators and waiters call operations of their client
+        return found
+
+    def __dir__(self) -> list[str]:
+        return dir(self._client)
+
+    def _signed(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(operation)
+        def call(*args: Any, **params: Any) -> Any:
+            before = _caller.set(self._keys)
+            try:
+                return operation(*args, **params)
+            finally:
+                _caller.reset(before)
+
+        return call
+
+
+@lru_cache(maxsize=KEPT)
+def _client(endpoint: str, service: str, region: str) -> Any:
+    """A client that signs as whoever calls it (``SignedAs``); kept, since making one takes as long as a dozen calls."""
     from botocore.config import Config
 
-    return boto3.client(
-        service,
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
-        aws_session_token=token,
-        config=Config(retries={"total_max_attempts": 5, "mode": "standard"}, s3={"addressing_style": "path"}),
-    )
+    with _making:
+        made[service] = None
+        return _session().client(
+            service,
+            endpoint_url=endpoint,
+            region_name=region,
+            config=Config(retries={"total_max_attempts": 5, "mode": "standard"}, s3={"addressing_style": "path"}),
+        )
+
+
+@cache
+def _session() -> Any:
+    import boto3.session
+    import botocore.session
+    from botocore.credentials import Credentials
+
+    class Caller(Credentials):
+        """Whoever makes the present call."""
+
+        def get_frozen_credentials(self) -> Any:
+            return _caller.get()
+
+    session = botocore.session.Session()
+    session._credentials = Caller("-", "-")  # as boto3 itself does with credentials it was given
+    return boto3.session.Session(botocore_session=session)
 
 
 def forget() -> None:

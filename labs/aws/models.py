@@ -26,7 +26,10 @@ class _Files(JSONFileLoader):
         for path, opened in ((Path(f"{file_path}.json"), open), (Path(f"{file_path}.json.gz"), gzip.open)):
             if path.is_file():
                 with opened(path, "rb") as file:
-                    return json.loads(file.read(), object_pairs_hook=_described)
+                    model = json.loads(file.read(), object_pairs_hook=_described)
+                for parameter in model.get("clientContextParams", {}).values():
+                    parameter["documentation"] = ""  # botocore.model reads this one
+                return model
         return None
 
 

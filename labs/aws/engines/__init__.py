@@ -59,8 +59,11 @@ class Copyable(Engine, Protocol):
     async def resume(self) -> None:
         """Go on, on the event loop that runs now; in a fork of the process, too."""
 
+    def settle(self) -> None:
+        """Before a fork: look for what ``move`` has to change, so that the fork touches no memory but that."""
+
     def move(self, state: Path, address: tuple[str, int]) -> None:
-        """Before ``start``: other values for what :func:`load` was given."""
+        """Between ``settle`` and ``start``: other values for what :func:`load` was given."""
 
     def known(self) -> list[str]:
         """What an engine made later should ``learn``, to be as fast at once as this one has become."""
@@ -84,7 +87,7 @@ def load(name: str, backend: str | None, state: Path, address: tuple[str, int]) 
 
     makers: dict[str, Callable[[], Engine]] = {
         "ministack": lambda: _ministack(state, address),
-        "moto": _moto,
+        "moto": lambda: _moto(name == "moto"),
         "localstack": lambda: _localstack(state),
         "labs": lambda: _own(routed),
     }
@@ -94,10 +97,10 @@ def load(name: str, backend: str | None, state: Path, address: tuple[str, int]) 
     raise PermanentError(f"unknown AWS engine {name!r}", f"Set LABS_AWS_ENGINE to one of {', '.join(NAMES)}.")
 
 
-def _moto() -> Engine:
+def _moto(serves_iam: bool) -> Engine:
     from labs.aws.engines.moto import Moto
 
-    return Moto()
+    return Moto(serves_iam)
 
 
 def _ministack(state: Path, address: tuple[str, int]) -> Engine:

@@ -22,6 +22,7 @@ class MiniStack:
 
     def __init__(self, state: Path, address: tuple[str, int]) -> None:
         self._address, self._state = address, state
+        self._settings: list[tuple[Any, str]] = []
         # MiniStack reads its settings when its modules are imported.
         os.environ.update(_settings(state, address))
         os.environ.update(
@@ -50,17 +51,25 @@ class MiniStack:
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
 
-    def move(self, state: Path, address: tuple[str, int]) -> None:
+    def settle(self) -> None:
         """See :class:`~labs.aws.engines.Copyable`.  The modules that are loaded keep their settings in globals."""
+        settings = _settings(self._state, self._address).values()
+        self._settings = [
+            (module, variable)
+            for name, module in sys.modules.items()
+            if name.startswith("ministack.")
+            for variable, value in vars(module).items()
+            if isinstance(value, str) and any(setting in value for setting in settings)
+        ]
+
+    def move(self, state: Path, address: tuple[str, int]) -> None:
+        """See :class:`~labs.aws.engines.Copyable`."""
         before, after = _settings(self._state, self._address), _settings(state, address)
-        changed = {before[name]: after[name] for name in before if before[name] != after[name]}
-        for name, module in list(sys.modules.items()):
-            if name.startswith("ministack."):
-                for variable, value in list(vars(module).items()):
-                    if isinstance(value, str) and any(old in value for old in changed):
-                        for old, new in changed.items():
-                            value = value.replace(old, new)
-                        setattr(module, variable, value)
+        for module, variable in self._settings:
+            value = vars(module)[variable]
+            for name, old in before.items():
+                value = value.replace(old, after[name])
+            setattr(module, variable, value)
         os.environ.update(after)
         self._address, self._state = address, state
 

@@ -117,6 +117,12 @@ class RoutedEngine:
             await engine.resume()  # type: ignore[attr-defined]
         self._within_reach()
 
+    def settle(self) -> None:
+        """See :class:`~labs.aws.engines.Copyable`."""
+        for engine in (self._default, *self._made.values()):
+            if hasattr(engine, "settle"):
+                engine.settle()
+
     def move(self, state: Path, address: tuple[str, int]) -> None:
         """See :class:`~labs.aws.engines.Copyable`."""
         for engine in (self._default, *self._made.values()):

@@ -75,6 +75,7 @@ class Origin:
 
     def settle(self) -> None:
         """Before forking: what is here now is nothing that a child's garbage collector should look at."""
+        self._engine.settle()
         self._taught = frozenset(self._lines())
         self._count = len(sys.modules)
         gc.collect()

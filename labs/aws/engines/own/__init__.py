@@ -89,6 +89,9 @@ class OwnEngine:
     async def resume(self) -> None:
         """Nothing to take up again."""
 
+    def settle(self) -> None:
+        """Nothing to look for."""
+
     def move(self, state: Path, address: tuple[str, int]) -> None:
         """It has neither files nor an address."""
 
