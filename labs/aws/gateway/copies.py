@@ -77,7 +77,7 @@ class Origin:
         """Before forking: what is here now is nothing that a child's garbage collector should look at."""
         self._engine.settle()
         self._taught = frozenset(self._lines())
-        self._count = len(sys.modules)
+        self.count()
         gc.collect()
         gc.freeze()
 
@@ -118,6 +118,10 @@ class Origin:
             return b""  # the usual case, in a tenth of the time
         self._count = count
         return "".join(f"{line}\n" for line in self._lines() if line not in self._taught).encode()
+
+    def count(self) -> None:
+        """What is loaded now makes no lessons, unless more is loaded."""
+        self._count = len(sys.modules)
 
     def _lines(self) -> list[str]:
         modules = [f"module {name}" for name in list(sys.modules) if _plain(name)]
@@ -180,7 +184,7 @@ class _Gateway:
         self._say("ready")
         while (word := await _readable(self._control, self._heard)) == "freeze":
             if self._origin._engine.copyable:
-                await servers.stop()
+                await servers.leave()
                 await self._app.pause()
                 self._keep()
                 return True
@@ -260,6 +264,7 @@ class _Gateway:
     async def _serve_attempt(self, life: socket.socket) -> None:
         await self._app.resume()
         await serving.Serving(self._app, _duplicates(self._sockets), self._state).start()
+        self._origin.count()
         life.sendall(b"ready\n")
         await _readable(life, lambda: life.recv(1))
         self._tell_lessons()

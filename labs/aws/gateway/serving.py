@@ -56,6 +56,20 @@ class Serving:
         """Wait until one of them ends, as uvicorn does at SIGTERM and SIGINT, or after ``end``."""
         await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
+    async def leave(self) -> None:
+        """As ``stop``, in a millisecond where nobody is being answered; uvicorn's own way takes 0.2 s."""
+        for server in self._servers:
+            for listening in server.servers:
+                listening.close()
+            for connection in list(server.server_state.connections):
+                connection.shutdown()
+        async with asyncio.timeout(READY_SECONDS):
+            while any(server.server_state.connections for server in self._servers):
+                await asyncio.sleep(0.001)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def stop(self) -> None:
         """Finish what is being answered, close the connections and the sockets."""
         self.end()
