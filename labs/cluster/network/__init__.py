@@ -5,8 +5,17 @@ process that plays the nodes.  May use ``labs.errors``, ``labs.jail`` and the no
 
     addresses.py    10.244.x.y and 10.96.x.y, and their ends on loopback
     forward.py      two connections joined into one
+    table.py        Services, endpoints, policies, pods, as the watches tell
+    routing.py      which endpoint a connection gets (pure)
+    policy.py       NetworkPolicy (pure)
+    names.py        names of the cluster (pure)
+    router.py       where a connection goes
     egress.py       the API server's way into the cluster
-    plane.py        all of it together
+    door.py         the pods' way: HTTP proxy, and the start-up shim's questions
+    listeners.py    Services' addresses for programs of this machine
+    dns.py          the cluster's DNS server
+    startup/        what Python programs in pods import first
+    plane.py        all of it together, and what a container is given
 """
 
 from labs.cluster.network.plane import Network

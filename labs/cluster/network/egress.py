@@ -8,21 +8,28 @@ connection.  Only the user who runs the cluster may open the socket.
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from labs.cluster.network.forward import HEAD, End, join
 
 Dial = Callable[[str, int], Awaitable[End]]
 """(host, port) as the API shows them → a connection; OSError when there is none."""
+Endpoints = Callable[[str, str], list[dict[str, Any]]]
+"""(namespace, name) of a Service → where its endpoints really listen."""
+ASKED = re.compile(rb"GET /endpoints/([a-z0-9.-]+)/([a-z0-9.-]+) HTTP/1\.[01]\r?\n?")
 
 
 class Connect(End):
     """A client's end: says ``CONNECT HOST:PORT``, is told 200, and is joined."""
 
-    def __init__(self, dial: Dial) -> None:
+    def __init__(self, dial: Dial, endpoints: Endpoints) -> None:
         super().__init__()
         self._dial = dial
+        self._endpoints = endpoints
         self._head = b""
         self._task: asyncio.Task[None] | None = None
 
@@ -36,7 +43,10 @@ class Connect(End):
         if found:
             if rest:
                 super().early(rest)
-            self._task = asyncio.create_task(self._serve(head))
+            if asked := ASKED.match(head):
+                self.answer("200 OK", json.dumps(self._endpoints(asked[1].decode(), asked[2].decode())))
+            else:
+                self._task = asyncio.create_task(self._serve(head))
         elif len(self._head) > HEAD:
             self.close()
 
@@ -80,10 +90,10 @@ def authority(text: str, default: int = 0) -> tuple[str, int]:
     return host.strip("[]"), int(number)
 
 
-async def serve(path: Path, dial: Dial) -> None:
-    """Listen until cancelled."""
+async def serve(path: Path, dial: Dial, endpoints: Endpoints = lambda namespace, name: []) -> None:
+    """Listen until cancelled.  ``GET /endpoints/NAMESPACE/SERVICE`` answers JSON, for whoever routes to Services."""
     path.unlink(missing_ok=True)        # of one that was killed
-    server = await asyncio.get_running_loop().create_unix_server(lambda: Connect(dial), str(path))
+    server = await asyncio.get_running_loop().create_unix_server(lambda: Connect(dial, endpoints), str(path))
     path.chmod(0o600)
     try:
         await asyncio.get_running_loop().create_future()

@@ -36,6 +36,4 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     streams.py      exec and attach over WebSockets
     forwarding.py   port-forward, and the frames it comes in (spdy.py)
     server.py       what the API server asks a kubelet: logs, exec, attach, port-forward
-
-Not here yet: a network (pods share loopback; a pod's address is given, not enforced), persistent volumes.
 """

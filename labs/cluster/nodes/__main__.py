@@ -100,6 +100,8 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     place = Place(client, events, images, Backoff(*given.backoff), given.home, folder / "lock",
                   api_port, aws, network)
     pods = Pods(nodes, place, folder / "pods")
+    network.knows(pods)
+    await network.announce(administrator)
     server = Server(nodes, pods, certificates, given.port)
     disks = Disks(given.home)
     several = Fleet(nodes, disks, folder, record, client, pods, given.port)

@@ -22,7 +22,11 @@ RULES: list[dict[str, Any]] = [
      "verbs": ["create", "get", "patch", "update", "delete"]},
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "delete"]},
     {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch", "update"]},
-    {"apiGroups": [""], "resources": ["configmaps", "secrets", "services"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["configmaps", "secrets", "services", "namespaces"],
+     "verbs": ["get", "list", "watch"]},
+    # as kube-proxy, the cluster's DNS and a network plug-in
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["persistentvolumeclaims/status"], "verbs": ["patch", "update"]},
     {"apiGroups": [""], "resources": ["persistentvolumes"],

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from labs.cluster.nodes import shim
@@ -46,6 +47,14 @@ class Pods:
     def all(self) -> list[Object]:
         """Every pod as it is known here."""
         return [worker.pod for worker in self._workers.values()]
+
+    def addressed(self) -> Iterator[tuple[str, Object]]:
+        """(address, pod) of each, for the network."""
+        return ((worker.address, worker.pod) for worker in self._workers.values())
+
+    def zone(self, node: str) -> str:
+        """A node's zone, "" where it is not known."""
+        return self._nodes[node].labels()["topology.kubernetes.io/zone"] if node in self._nodes else ""
 
     def count(self, node: Node) -> int:
         """Pods of one node that are not over."""

@@ -169,4 +169,4 @@ class Health:
     def _port(self, port: int | str) -> int:
         """A number, or the name of one of the container's ports."""
         named = {each.get("name"): each["containerPort"] for each in self._spec.get("ports") or []}
-        return int(named.get(port, port) if isinstance(port, str) else port)
+        return addresses.port(int(named.get(port, port) if isinstance(port, str) else port))

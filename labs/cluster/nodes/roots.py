@@ -119,10 +119,7 @@ def hosts(pod: Object, address: str) -> str:
 
 
 def resolver(pod: Object) -> str:
-    """``/etc/resolv.conf``: the host's, with what ``dnsConfig`` says ("Pod's DNS Policy").
-
-    The place where a cluster's own name server comes in, for pods whose policy is ``ClusterFirst``.
-    """
+    """``/etc/resolv.conf`` where there is no cluster's network: the host's, with ``dnsConfig`` ("Pod's DNS Policy")."""
     try:
         base = Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

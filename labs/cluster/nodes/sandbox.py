@@ -1,7 +1,7 @@
 """What a container's jail grants: programs of its image, its mounts, a folder of its own, ports, memory.
 
-What differs from a real node (docs/nodes.md): a container listens on the ports its pod declares and connects to those
-and to the API server; below 1024 nothing is moved yet; the root file system is the host's programs, read-only.
+What differs from a real node: docs/nodes.md.  The root file system is the host's programs, read-only.  The ports are
+those that pods declare; the network replaces them by what it grants (``labs.cluster.network.plane``).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -251,13 +251,16 @@ class Worker:
         root = container.folder / "root"
         own_folder = {} if image.root and sandbox.mountable() else {"HOME": str(root), "TMPDIR": str(root)}
         environment = {**own_folder, **({"TERM": "xterm"} if spec.get("tty") else {}), **environment}
+        network = self.place.network
+        network.router.host_ports.update(self.place.aws.ports())
+        environment = network.environment(self.pod, self.address, environment, bool(own_folder))
         try:
             mounts = sandbox.mounts(spec, *mounted, container.folder, environment)
             jailed = sandbox.specification(self.pod, spec, image, environment, mounts, root, self.place.api_port)
-            jailed = replace(jailed, connect=tuple(sorted({*jailed.connect, *self.place.aws.ports()})))
+            jailed = network.grant(jailed, self.pod, bool(own_folder))
             if image.root and sandbox.mountable():
                 jailed = await asyncio.to_thread(roots.specification, jailed, self.pod, spec, image, owner,
-                                                 container.folder, self.loopback)
+                                                 container.folder, self.loopback, network.resolv_conf)
             elif image.root:
                 jailed, command = roots.without_root(jailed, image, command, environment)
         except (ValueError, OSError, ConfigError) as error:

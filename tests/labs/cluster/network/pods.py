@@ -40,8 +40,7 @@ def answered(request, body):
     return json.dumps({"pod": os.environ["HOSTNAME"], "path": request.path.partition("?")[0],
                        "from": request.client_address[0]})
 
-def serve(port, host=None):
-    host = os.environ["POD_IP"]
+def serve(port, host="0.0.0.0"):
     server = http.server.ThreadingHTTPServer((host, port), Handler)
     if "CERTIFICATE" in os.environ:
         path = os.path.join(os.environ["HOME"], "pair.pem")
@@ -103,13 +102,14 @@ def certificate(*names: str) -> tuple[str, str]:
 
 def apply(kubectl: Kubectl, *objects: Object, namespace: str = "default") -> None:
     """Make or change objects."""
-    kubectl("apply", "-n", namespace, "-f", "-",
+    # without validation: it fetches all of the API's description first, 8 s on a busy machine
+    kubectl("apply", "--validate=false", "-n", namespace, "-f", "-",
             stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
 
 def wait_ready(kubectl: Kubectl, *names: str, namespace: str = "default") -> None:
     """Until these pods are ready."""
-    done = kubectl("wait", "-n", namespace, "--for=condition=Ready", "--timeout=40s",
+    done = kubectl("wait", "-n", namespace, "--for=condition=Ready", "--timeout=50s",
                    *(f"pod/{name}" for name in names), status=None)
     if done.returncode:
         seen = kubectl("get", "pods", "-n", namespace, "-o", "wide", status=None).stdout

@@ -1,0 +1,209 @@
+"""Where a connection goes: an address and port of the cluster become an end on loopback, if policies allow it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+
+from labs.cluster.network import forward, names
+from labs.cluster.network.addresses import Ranges, port
+from labs.cluster.network.policy import Party, allows
+from labs.cluster.network.routing import Chooser, Client, usable
+from labs.cluster.network.table import DNS_POD, Key, Table
+from labs.cluster.nodes.api import Object
+
+RESOLVED_WITHIN = 4.0
+LOCAL = ("127.0.0.1", "localhost", "0.0.0.0", "::1", "")
+
+
+class Denied(Exception):
+    """A NetworkPolicy does not allow it; what is denied gets no answer, as with most network plug-ins."""
+
+
+class Unknown(Exception):
+    """A name that nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An end to connect to.
+
+    :param source: the address to come from, "" for any
+    """
+
+    address: str
+    port: int
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who connects: a pod, or this machine (``pod`` is None).
+
+    :param address: as the API shows it
+    """
+
+    address: str = "127.0.0.1"
+    pod: Object | None = None
+
+
+class Router:
+    """Answers from the table.
+
+    :param api_port: where the API server listens
+    """
+
+    def __init__(self, ranges: Ranges, table: Table, api_port: int) -> None:
+        self.ranges = ranges
+        self.table = table
+        self.host_ports = {api_port}
+        self._api_port = api_port
+        self._chooser = Chooser()
+
+    def caller(self, end: str) -> Caller:
+        """Who comes from an address of loopback."""
+        address = self.ranges.shown(end)
+        pod = self.table.pod_at(address) if address.startswith(self.ranges.pod_prefix) else None
+        return Caller(address, pod) if pod is not None else Caller()
+
+    def ways(self, caller: Caller, host: str, number: int) -> list[Way]:
+        """The ends to try, in order; raises Denied, ConnectionRefusedError and other OSErrors."""
+        host = self.ranges.shown(host)
+        own = caller.pod is not None
+        if own and (host in LOCAL or host == caller.address):
+            return self._inside(caller, host, number)
+        if host == self.ranges.dns and number == 53:
+            self._judge(caller, Party(host, DNS_POD), 53)
+            return [Way(self.ranges.end(host), port(53))]
+        if host == self.ranges.api_server and number == 443:
+            self._judge(caller, Party("127.0.0.1"), self._api_port)
+            return [Way("127.0.0.1", self._api_port)]
+        if host.startswith(self.ranges.service_prefix):
+            return [self._service(caller, self.table.service_at(host), number)]
+        return [self._target(caller, host, number)]
+
+    def _inside(self, caller: Caller, host: str, number: int) -> list[Way]:
+        """A pod's own servers: those for localhost only, then those for everybody."""
+        if host in LOCAL and number in self.host_ports:
+            return [Way("127.0.0.1", number)]
+        if caller.pod and caller.pod["spec"].get("hostNetwork"):
+            # this machine has servers that are not for pods
+            if number not in {each["containerPort"] for one in caller.pod["spec"]["containers"]
+                              for each in one.get("ports") or []}:
+                raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+            return [Way("127.0.0.1", port(number))]
+        ends = [self.ranges.end(caller.address)]
+        if host in LOCAL:
+            ends.insert(0, self.ranges.inside(caller.address))
+        return [Way(end, port(number), end) for end in ends]
+
+    def _service(self, caller: Caller, key: Key | None, number: int) -> Way:
+        service = self.table.services.get(key) if key else None
+        ports = (service or {"spec": {}})["spec"].get("ports") or []
+        found = next((each for each in ports if each["port"] == number and each.get("protocol", "TCP") == "TCP"), None)
+        if service is None or found is None or key is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        return self.to_service(caller, key, found)
+
+    def to_service(self, caller: Caller, key: Key, entry: Object) -> Way:
+        """One endpoint of a Service's port."""
+        name = entry.get("name") or ""
+        node = str(caller.pod["spec"].get("nodeName", "")) if caller.pod else ""
+        zone = self.table.pods.zone(node) if self.table.pods and node else ""
+        chosen = self._chooser.choose(key, self.table.services[key], name, self.table.endpoints(key, name),
+                                      Client(caller.address, node, zone))
+        if chosen is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"{key[1]}.{key[0]} has no endpoint")
+        return self._target(caller, chosen.address, chosen.port, declared=True)
+
+    def _target(self, caller: Caller, address: str, number: int, declared: bool = False) -> Way:
+        """A pod's port, or, where an EndpointSlice declares it, one elsewhere."""
+        pod = self.table.pod_at(address)
+        self._judge(caller, Party(address, pod), number)
+        if address.startswith(self.ranges.pod_prefix):
+            own = self.ranges.end(caller.address) if caller.pod and not caller.pod["spec"].get("hostNetwork") else ""
+            return Way(self.ranges.end(address), port(number), own)
+        if caller.pod is None:
+            return Way(address, number)
+        if declared and not (ipaddress.ip_address(address).is_loopback or ipaddress.ip_address(address).is_link_local):
+            return Way(address, number)
+        raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+
+    def _judge(self, caller: Caller, target: Party, number: int, protocol: str = "TCP") -> None:
+        if not self.allowed(caller, target, number, protocol):
+            raise Denied(f"a NetworkPolicy does not let {caller.address} connect to {target.address}:{number}")
+
+    def allowed(self, caller: Caller, target: Party, number: int, protocol: str = "TCP") -> bool:
+        """Do all policies allow it?"""
+        return allows(self.table.policies.values(), self.table.labels_of, Party(caller.address, caller.pod), target,
+                      number, protocol)
+
+    async def dial(self, caller: Caller, host: str, number: int) -> forward.End:
+        """A connection; raises Denied, Unknown, OSError."""
+        if not _numeric(host) and host not in LOCAL:
+            found = await self.resolve(caller, host)
+            if not found:
+                raise Unknown(host)
+            host = found[0]
+        problem: OSError = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        for way in self.ways(caller, host, number):
+            try:
+                return await forward.connect(way.address, way.port, way.source)
+            except OSError as error:
+                problem = error
+        raise problem
+
+    async def resolve(self, caller: Caller, name: str) -> list[str]:
+        """The addresses of a name as its caller sees it: search domains, then this machine's resolver.
+
+        Raises Denied where the pod may not ask the cluster's DNS.
+        """
+        pod = caller.pod or {"spec": {"hostNetwork": True}, "metadata": {"namespace": "default"}}
+        if caller.pod is not None and not any(
+                self.allowed(caller, Party(self.ranges.dns, DNS_POD), 53, each) for each in ("UDP", "TCP")):
+            raise Denied(f"a NetworkPolicy does not let {caller.address} ask the cluster's DNS")
+        for candidate in names.candidates(pod, name):
+            for _ in range(8):      # aliases
+                found = names.find(self.table, candidate) if names.ours(candidate) else None
+                if found is None or not found.alias:
+                    break
+                candidate = found.alias
+            if found is not None and found.addresses:
+                return found.addresses
+            if not names.ours(candidate) and "." in candidate.rstrip("."):
+                return await _elsewhere(candidate)
+        return []
+
+    def endpoints(self, namespace: str, name: str) -> list[Object]:
+        """Where the endpoints of a Service really listen, for an ingress or whoever else runs on this machine.
+
+        Each is ``{"address", "port", "portName", "end", "endPort", "node"}``: as the API shows it, and on loopback.
+        """
+        key = (namespace, name)
+        ports = self.table.services.get(key, {"spec": {}})["spec"].get("ports") or []
+        return [{"address": each.address, "port": each.port, "portName": one.get("name") or "",
+                 "servicePort": one["port"], "end": self.ranges.end(each.address), "endPort": port(each.port),
+                 "node": each.node}
+                for one in ports for each in usable(self.table.endpoints(key, one.get("name") or ""))]
+
+
+async def _elsewhere(name: str) -> list[str]:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(RESOLVED_WITHIN):
+            found = await loop.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    except (OSError, TimeoutError, UnicodeError):
+        return []
+    return [str(each[4][0]) for each in found]
+
+
+def _numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
