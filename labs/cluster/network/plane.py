@@ -120,7 +120,8 @@ class Network:
             "closed": self.ranges.closed, "pods": self.ranges.pods, "shown": self.ranges.pod_prefix,
             "direct": ",".join(str(number) for number in sorted(self.router.host_ports))}
         made["LABS_NETWORK"] = " ".join(f"{key}={value}" for key, value in known.items())
-        made["PYTHONPATH"] = os.pathsep.join(filter(None, [str(STARTUP) if host else MOUNTED, given.get("PYTHONPATH", "")]))
+        startup = str(STARTUP) if host else MOUNTED
+        made["PYTHONPATH"] = os.pathsep.join(filter(None, [startup, given.get("PYTHONPATH", "")]))
         return made
 
     def grant(self, spec: jail.Spec, pod: Object, host: bool = True) -> jail.Spec:

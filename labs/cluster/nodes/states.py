@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,12 +147,14 @@ def _conditions(pod: Object, found: str, address: str, inits: Sequence[Seen], do
     ready: tuple[Any, ...] = (not unready, "ContainersNotReady", unready_now)
     if found in ("Succeeded", "Failed"):
         ready = (False, "PodCompleted" if found == "Succeeded" else "PodFailed", "")
+    before = {each["type"]: each for each in pod["status"].get("conditions") or []}
+    shut = _shut(pod, before)
+    whole = (False, "ReadinessGatesNotReady", ", ".join(shut)) if ready[0] and shut else ready
     missing = [each.spec["name"] for each in inits if not initialised([each])]
     table = {
         "PodReadyToStartContainers": (bool(address), "", ""),
         "Initialized": (done, "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(missing)}]"),
-        "ContainersReady": ready, "Ready": ready}
-    before = {each["type"]: each for each in pod["status"].get("conditions") or []}
+        "ContainersReady": ready, "Ready": whole}
     made = []
     for name, (good, reason, message) in table.items():
         status = "True" if good else "False"
@@ -161,3 +163,14 @@ def _conditions(pod: Object, found: str, address: str, inits: Sequence[Seen], do
                      "message": None if good else message or None,
                      "lastTransitionTime": before[name].get("lastTransitionTime") if same else now()})
     return made
+
+
+def _shut(pod: Object, conditions: Mapping[str, Object]) -> list[str]:
+    """"Pod readiness gate": which conditions that others set are still to come, in a kubelet's words."""
+    said = []
+    for name in (each["conditionType"] for each in pod["spec"].get("readinessGates") or []):
+        if name not in conditions:
+            said.append(f'corresponding condition of pod readiness gate "{name}" does not exist.')
+        elif conditions[name]["status"] != "True":
+            said.append(f'the status of pod readiness gate "{name}" is not "True", but {conditions[name]["status"]}')
+    return said

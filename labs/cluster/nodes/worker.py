@@ -561,8 +561,11 @@ class Worker:
         inits = [self._seen(spec) for spec in self.pod["spec"].get("initContainers") or []]
         apps = [self._seen(spec) for spec in self.pod["spec"]["containers"]]
         before = self.pod.get("status") or {}
-        status = states.pod_status({**self.pod, "status": {**before, **self._sent}}, self.address, inits, apps,
-                                   self.node.clock())
+        mine = self._sent.get("conditions", [])
+        others = [each for each in before.get("conditions") or []
+                  if each["type"] not in {one["type"] for one in mine}]
+        said = {**before, **self._sent, "conditions": [*mine, *others]}
+        status = states.pod_status({**self.pod, "status": said}, self.address, inits, apps, self.node.clock())
         if debuggers := self.pod["spec"].get("ephemeralContainers"):
             status["ephemeralContainerStatuses"] = [
                 states.container_status(self._seen(each), True) | {"ready": False} for each in debuggers]

@@ -82,6 +82,22 @@ def test_phases(tmp_path: Path, policy: str, inits: list[Any], apps: list[Any], 
     assert states.phase(policy, made(inits), made(apps)) == phase
 
 
+@pytest.mark.parametrize(("status", "ready", "message"), [
+    (None, "False", 'corresponding condition of pod readiness gate "example.com/open" does not exist.'),
+    ("False", "False", 'the status of pod readiness gate "example.com/open" is not "True", but False'),
+    ("True", "True", None),
+])
+def test_a_readiness_gate_holds_a_pod_back(tmp_path: Path, status: str | None, ready: str, message: str | None) -> None:
+    gates = [{"type": "example.com/open", "status": status}] if status else []
+    pod = {"metadata": {}, "spec": {"readinessGates": [{"conditionType": "example.com/open"}]},
+           "status": {"conditions": gates}}
+    made = states.pod_status(pod, "10.244.0.9", [], [seen(tmp_path, None, running=True)], 0.0)
+    found = {each["type"]: each for each in made["conditions"]}
+    assert found["ContainersReady"]["status"] == "True"
+    assert (found["Ready"]["status"], found["Ready"]["message"]) == (ready, message)
+    assert found["Ready"]["reason"] == (None if ready == "True" else "ReadinessGatesNotReady")
+
+
 def test_files_of_a_volume_change_all_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "v"
     volumes.write(folder, {"a": (b"1", 0o644), "deep/b": (b"1", 0o644)})
