@@ -234,8 +234,10 @@ def bubblewrap(plan: Mapping[str, Any], options: tuple[str, ...]) -> list[str]:
         made += ["--dev-bind-try", device, device]
     if "proc" in options:
         made += ["--proc", "/proc"]
-    if plan["writable"]:
-        made += ["--bind", plan["writable"], plan["writable"]]
+    if own := plan["writable"]:
+        # over a mount that holds it (one at /tmp, say), below those in it
+        above = [mount for mount in mounts if Path(own).is_relative_to(mount[1])]
+        mounts = [*above, (own, own, True), *(mount for mount in mounts if mount not in above)]
     for source, target, writable in mounts:
         made += ["--bind" if writable else "--ro-bind", source, target]
     return [*made, "--remount-ro", "/", "--chdir", "/"]

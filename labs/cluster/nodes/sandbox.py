@@ -6,6 +6,7 @@ those that pods declare; the network replaces them by what it grants (``labs.clu
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,8 +32,11 @@ def mountable() -> bool:
 
 
 def mounts(container: Object, volumes: dict[str, Path], writable: dict[str, bool], folder: Path,
-           environment: Mapping[str, str]) -> list[jail.Mount]:
-    """The container's ``volumeMounts``, and the file for its termination message; raises ValueError."""
+           environment: Mapping[str, str], host: bool = True) -> list[jail.Mount]:
+    """The container's ``volumeMounts``, and the files a node adds; raises ValueError.
+
+    These are the one for its termination message and, where it sees the host's programs, those that name its user.
+    """
     made = []
     for each in container.get("volumeMounts") or []:
         if not mountable() and each["name"].startswith(TOKEN_VOLUME):
@@ -51,7 +55,25 @@ def mounts(container: Object, volumes: dict[str, Path], writable: dict[str, bool
         message.touch()
         message.chmod(0o666)
         made.append(jail.Mount(str(message), container.get("terminationMessagePath") or "/dev/termination-log", True))
+        if host:
+            taken = {mount.target for mount in made}
+            made += [mount for mount in _people(folder, environment) if mount.target not in taken]
     return sorted(made, key=lambda mount: mount.target)
+
+
+def _people(folder: Path, environment: Mapping[str, str]) -> list[jail.Mount]:
+    """``/etc/passwd`` and ``/etc/group``: programs such as ``initdb`` and ``ssh`` ask who they run as (getpwuid(3))."""
+    uid, gid = (jail.NOBODY, jail.NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())
+    user, group = ("nobody", "nogroup") if uid == jail.NOBODY else ("app", "app")
+    home = environment.get("HOME", "/").replace(":", "").replace("\n", "")
+    made = []
+    for name, text in (("passwd", f"root:x:0:0:root:/root:/bin/sh\n{user}:x:{uid}:{gid}:{user}:{home}:/bin/sh\n"),
+                       ("group", f"root:x:0:\n{group}:x:{gid}:\n")):
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o644)
+        made.append(jail.Mount(str(path), f"/etc/{name}"))
+    return made
 
 
 def _inside(mount: Object, environment: Mapping[str, str]) -> str:
@@ -74,7 +96,7 @@ def specification(pod: Object, container: Object, image: Image, environment: dic
     memory = int(quantity(limit)) if limit else MEMORY
     return jail.Spec(
         readable=image.readable, writable=str(folder), writable_bytes=STORAGE, mounts=tuple(mounted),
-        connect=tuple(sorted({*ports, api_port})), bind=tuple(sorted(ports)), unix_sockets=False,
+        connect=tuple(sorted({*ports, api_port})), bind=tuple(sorted(ports)), unix_sockets=False, system_v_ipc=True,
         terminal=bool(container.get("tty")), environment=environment, memory=memory,
         address_space=memory + 4 * 2**30, cpu_seconds=None, wall_seconds=None,
         processes=PROCESSES, open_files=1024,

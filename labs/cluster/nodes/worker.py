@@ -255,7 +255,7 @@ class Worker:
         network.router.host_ports.update(self.place.aws.ports())
         environment = network.environment(self.pod, self.address, environment, bool(own_folder))
         try:
-            mounts = sandbox.mounts(spec, *mounted, container.folder, environment)
+            mounts = sandbox.mounts(spec, *mounted, container.folder, environment, bool(own_folder))
             jailed = sandbox.specification(self.pod, spec, image, environment, mounts, root, self.place.api_port)
             jailed = network.grant(jailed, self.pod, bool(own_folder))
             if image.root and sandbox.mountable():

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from labs.cluster.controlplane.services import connect
+from labs.cluster.nodes import sandbox
 from labs.jail import rungs
 from labs.services import control, launch
 from labs.services import state as places
@@ -155,6 +156,15 @@ def test_a_pod_runs_ends_and_its_events_tell(cluster: Cluster) -> None:
     assert cluster.logs("once") == "hello\n"
     reasons = until(lambda: [reason for reason, _ in cluster.events("once")], "events")
     until(lambda: {"Pulled", "Created", "Started"} <= {reason for reason, _ in cluster.events("once")}, str(reasons))
+
+
+@pytest.mark.skipif(not sandbox.mountable(), reason="no bubblewrap and no PRoot: no mounts")
+def test_a_container_knows_whom_it_runs_as(cluster: Cluster) -> None:
+    code = ("import grp, os, pwd; found = pwd.getpwuid(os.getuid())\n"
+            "print(found.pw_name, grp.getgrgid(os.getgid()).gr_name, found.pw_dir == os.environ['HOME'])")
+    cluster.apply(pod("known", python(code), {"restartPolicy": "Never"}))
+    cluster.phase("known", "Succeeded")
+    assert cluster.logs("known") == ("nobody nogroup True\n" if os.getuid() == 0 else "app app True\n")
 
 
 @pytest.mark.parametrize(("name", "command", "status", "reason"), [

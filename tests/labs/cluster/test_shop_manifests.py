@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 import urllib.error
@@ -11,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
+from labs.cluster.network.addresses import Ranges, port
 from labs.shop.package import config_map
 from labs.toolbox import programs
 
@@ -119,7 +122,13 @@ def test_the_api_server_takes_every_object_without_a_warning(kubectl: Kubectl, e
     assert "Warning" not in done.stderr
 
 
-def test_the_frontend_runs_on_a_process_node_and_ends_in_order(kubectl: Kubectl) -> None:
+@pytest.fixture(scope="module")
+def ranges(cluster_home: Path) -> Ranges:
+    """Where this cluster's addresses are on loopback."""
+    return Ranges(0, json.loads((cluster_home / "kubernetes/network.json").read_text())["offset"])
+
+
+def test_the_frontend_runs_on_a_process_node_and_ends_in_order(kubectl: Kubectl, ranges: Ranges) -> None:
     found = objects("local/dev")
     namespace = found["Namespace", "shop-dev"]
     wanted = [namespace, config_map("shop-dev"), found["ServiceAccount", "frontend"], found["Deployment", "frontend"]]
@@ -127,7 +136,7 @@ def test_the_frontend_runs_on_a_process_node_and_ends_in_order(kubectl: Kubectl)
     listed = {"apiVersion": "v1", "kind": "List", "items": wanted}
     kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(listed))
     pod = _ready(kubectl, "app.kubernetes.io/name=frontend")
-    address = pod["status"]["podIP"].replace("10.", "127.", 1)
+    address = ranges.end(pod["status"]["podIP"])
     with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as answer:
         assert b'shop_build_info{environment="dev",role="frontend",version="dev"} 1.0' in answer.read()
     with pytest.raises(urllib.error.HTTPError) as caught:  # no backend: a page that says so
@@ -138,6 +147,35 @@ def test_the_frontend_runs_on_a_process_node_and_ends_in_order(kubectl: Kubectl)
     kubectl("-n", "shop-dev", "delete", "deployment", "frontend", "--wait=false")
     follow = kubectl("-n", "shop-dev", "logs", "-f", pod["metadata"]["name"], "--request-timeout=0", status=None)
     assert '"message": "stopped"' in follow.stdout.splitlines()[-1]
+
+
+@pytest.mark.timeout(420)
+def test_the_whole_shop_sells_on_a_process_node(kubectl: Kubectl, ranges: Ranges) -> None:
+    """Frontend → backend → PostgreSQL on a claim, by the names of their Services and past the shop's policies."""
+    kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(objects("local/dev")["Namespace", "shop-dev"]))
+    kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(config_map("shop-dev")))
+    kubectl("apply", "--server-side", "-f", "-", stdin=built("local/dev"))
+    for role in ("postgres", "backend", "frontend"):
+        _ready(kubectl, f"app.kubernetes.io/name={role}", 120.0)
+    service = json.loads(kubectl("-n", "shop-dev", "get", "service", "frontend", "-o", "json").stdout)
+    url = f"http://{ranges.end(service['spec']['clusterIP'])}:{port(service['spec']['ports'][0]['port'])}"
+    with httpx.Client(base_url=url, trust_env=False, follow_redirects=True, timeout=20) as customer:
+        def fields(path: str) -> dict[str, str]:
+            return dict(re.findall(r'name="(token|cart)" value="([^"]*)"', customer.get(path).text))
+
+        basket = customer.post("/basket", data={**fields("/"), "sku": "1001", "quantity": "2"})
+        assert basket.status_code == 200, basket.text
+        bought = customer.post("/checkout", data=fields("/basket"))
+        assert bought.url.path.startswith("/orders/")
+        assert "2 × Espresso cup" in bought.text
+        kubectl("-n", "shop-dev", "delete", "pod", "postgres-0", "--grace-period=10")
+        _ready(kubectl, "app.kubernetes.io/name=postgres", 120.0)
+        kept = customer.get(bought.url.path)
+        deadline = time.monotonic() + 60
+        while kept.status_code != 200 and time.monotonic() < deadline:     # the backend finds the new one
+            time.sleep(0.5)
+            kept = customer.get(bought.url.path)
+        assert "2 × Espresso cup" in kept.text, "the claim outlives the pod"
 
 
 def _ready(kubectl: Kubectl, selector: str, within: float = 60.0) -> Object:

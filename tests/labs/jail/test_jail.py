@@ -334,3 +334,20 @@ def test_a_killed_proot_leaves_no_mount_points_behind():
         assert list(Path("/tmp").glob(f"proot-{running.pid}-*")), "this PRoot keeps them elsewhere"
         running.kill()
     assert list(Path("/tmp").glob(f"proot-{running.pid}-*")) == []
+
+
+@pytest.mark.parametrize("rung", ["bubblewrap", "proot"])
+def test_a_mount_above_its_own_folder_does_not_hide_it(rung: str, tmp_path: Path):
+    if rung in rungs.unavailable():
+        pytest.skip(rungs.unavailable()[rung])
+    for folder in (tmp_path / "mounted", tmp_path / "above/own"):
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)
+    for folder in (tmp_path, tmp_path / "above"):
+        folder.chmod(0o755)
+    above, own = str(tmp_path / "above"), str(tmp_path / "above/own")
+    given = spec(rung=rung, writable=own, mounts=(jail.Mount(str(tmp_path / "mounted"), above, writable=True),))
+    code = f"open({own!r} + '/a', 'w').close(); open({above!r} + '/b', 'w').close(); print('both')"
+    assert jail.run(given, python(code)).stdout == b"both\n"
+    assert (tmp_path / "above/own/a").exists()
+    assert (tmp_path / "mounted/b").exists()
