@@ -49,7 +49,7 @@ def until(happened: Callable[[], Any], what: str) -> None:
 def pod(name: str, node: str = "") -> dict[str, Any]:
     """A pod that sleeps."""
     container = {
-        "name": "main", "image": "host/sleep", "args": ["3600"],
+        "name": "main", "image": "host", "command": ["sleep", "3600"],
         "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}},
     }  # fmt: skip
     return {
