@@ -270,7 +270,9 @@ def test_reset_is_an_empty_cluster_again_and_says_what_went(cluster_home: Path, 
         assert f"  removed {name}" in said
     assert not [line for line in said if "kube-system" in line], "the cluster's own are there again"
     assert not [line for line in said if "removed pods" in line], "what was owned is not told"
-    assert kubectl("get", "all", "-A", "-o", "name").stdout.split() == ["service/kubernetes"]
+    own = {"service/kubernetes", "service/kube-dns", "service/metrics-server"}
+    until(lambda: set(kubectl("get", "all", "-A", "-o", "name").stdout.split()) == own,
+          "the cluster's own, and nothing else")
     assert (cluster_home / "kubeconfig").read_bytes() == access
     assert reset("kubernetes") == ["kubernetes: back to its start"], "nothing is left that could be removed"
     control.down(["kubernetes"])
