@@ -118,33 +118,17 @@ def hosts(pod: Object, address: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def resolver(pod: Object) -> str:
-    """``/etc/resolv.conf`` where there is no cluster's network: the host's, with ``dnsConfig`` ("Pod's DNS Policy")."""
-    try:
-        base = Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        base = []
-    wanted = pod["spec"].get("dnsConfig") or {}
-    if pod["spec"].get("dnsPolicy") == "None":
-        base = []
-    lines = [line for line in base if line.split()[:1] and line.split()[0] in ("nameserver", "search", "options")]
-    lines += [f"nameserver {each}" for each in wanted.get("nameservers") or []]
-    if wanted.get("searches"):
-        lines = [line for line in lines if not line.startswith("search")] + [f"search {' '.join(wanted['searches'])}"]
-    options = [":".join(filter(None, (each["name"], each.get("value")))) for each in wanted.get("options") or []]
-    return "\n".join(lines + ([f"options {' '.join(options)}"] if options else [])) + "\n"
-
-
 def variables(image: Image, environment: dict[str, str], owner: User) -> dict[str, str]:
     """What a runtime adds to a container's variables: PATH and HOME, where nobody said them."""
     return {"PATH": PATH, "HOME": owner.home, **environment} if image.root else environment
 
 
 def specification(spec: jail.Spec, pod: Object, container: Object, image: Image, owner: User, folder: Path,
-                  address: str, resolve: Callable[[Object], str] = resolver) -> jail.Spec:
+                  address: str, resolve: Callable[[Object], str]) -> jail.Spec:
     """The same jail with the image's root.
 
     :param folder: the container's; ``folder/root`` takes its changes, ``folder/etc`` the files that a node adds
+    :param resolve: makes the text of ``/etc/resolv.conf``
     Raises OSError when there is no room for a copy of the root.
     """
     changes = folder / "root"

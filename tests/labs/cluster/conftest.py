@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from labs.cluster.network.addresses import Ranges
 from labs.toolbox import programs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,6 +66,13 @@ def cluster_home(
             yield home
         finally:
             control.down()
+
+
+@pytest.fixture(scope="module")
+def ranges(cluster_home: Path) -> Ranges:
+    """Where this cluster's addresses are on loopback."""
+    found = json.loads((cluster_home / "kubernetes/network.json").read_text())
+    return Ranges(int(os.environ.get("LABS_KUBERNETES_NUMBER", "0")), found["offset"])
 
 
 @pytest.fixture(scope="module")

@@ -129,7 +129,7 @@ def test_container_is_what_its_image_says(seen: Seen, home: Path) -> None:
 
 def test_container_has_a_root_of_its_own(seen: Seen) -> None:
     look = ["id; pwd; echo $HOME; cat /etc/hostname; cat /etc/hosts; echo x > /open/changed && cat /open/changed; "
-            "echo x > /tmp/x; ls /usr/share /work /root; sleep 600"]
+            "echo x > /tmp/x; ls $PYTHONPATH; cat /etc/resolv.conf; ls /usr/share /work /root; sleep 600"]
     two = [container(name, args=look) for name in ("one", "two")]
     seen.apply(pod("named", *two, hostAliases=[{"ip": "1.2.3.4", "hostnames": ["alias.example"]}]))
     seen.state("named", "running", "one")
@@ -141,6 +141,8 @@ def test_container_has_a_root_of_its_own(seen: Seen) -> None:
     assert any(line.endswith("\tnamed") for line in lines)
     assert "x" in lines
     assert "nbgrader" not in text
+    assert "sitecustomize.py" in lines, "its Python programs see the cluster's network"
+    assert "search default.svc.cluster.local svc.cluster.local cluster.local" in lines
     assert seen.kubectl("exec", "named", "-c", "one", "--", "cat", "/open/changed").stdout == "x\n"
     seen.state("named", "running", "two")
     assert seen.log("named", "two").count("\nx\n") == 1
@@ -273,10 +275,3 @@ def test_plain_rung_runs_what_needs_no_other_file(image: Image) -> None:
     ("", 15), ("SIGINT", 2), ("usr1", 10), ("9", 9), ("SIG", 15), ("999", 15)])
 def test_stop_signal_is_the_images(said: str, number: int) -> None:
     assert roots.stop_signal(Image("it", "it@x", (), stop_signal=said)) == number
-
-
-def test_resolver_follows_the_pod() -> None:
-    own = {"nameservers": ["10.96.0.10"], "searches": ["a.example", "b.example"], "options": [{"name": "ndots",
-           "value": "5"}, {"name": "rotate"}]}
-    assert roots.resolver({"spec": {"dnsPolicy": "None", "dnsConfig": own}}) == \
-        "nameserver 10.96.0.10\nsearch a.example b.example\noptions ndots:5 rotate\n"

@@ -122,12 +122,6 @@ def test_the_api_server_takes_every_object_without_a_warning(kubectl: Kubectl, e
     assert "Warning" not in done.stderr
 
 
-@pytest.fixture(scope="module")
-def ranges(cluster_home: Path) -> Ranges:
-    """Where this cluster's addresses are on loopback."""
-    return Ranges(0, json.loads((cluster_home / "kubernetes/network.json").read_text())["offset"])
-
-
 def test_the_frontend_runs_on_a_process_node_and_ends_in_order(kubectl: Kubectl, ranges: Ranges) -> None:
     found = objects("local/dev")
     namespace = found["Namespace", "shop-dev"]
