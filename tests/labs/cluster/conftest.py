@@ -19,6 +19,13 @@ ROOT = Path(__file__).resolve().parents[3]
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that waits for a cluster may take longer: a timeout ends the whole worker, and its cluster stays."""
+    for item in items:
+        if "cluster_home" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(400))
+
+
 @pytest.fixture(scope="module")
 def tools() -> None:
     """Skips where a program is missing: getting one may take minutes."""
