@@ -17,7 +17,7 @@ from labs.cluster.controlplane.services import connect
 from labs.errors import PermanentError
 from labs.services import control, state
 
-_NOISE = {"events", "leases", "endpoints", "endpointslices", "controllerrevisions"}
+_NOISE = {"events", "leases", "endpoints", "endpointslices", "controllerrevisions", "ipaddresses"}
 """Kinds that the cluster itself writes all the time; nobody misses them."""
 _START = re.compile(r"\w+ (default|kube-system|kube-public|kube-node-lease)/")
 """Objects in the namespaces every cluster starts with."""
