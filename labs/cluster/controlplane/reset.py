@@ -25,6 +25,8 @@ _CLASSES = {"storageclasses standard", "volumesnapshotclasses standard", *(
     f"customresourcedefinitions {name}.snapshot.storage.k8s.io"
     for name in ("volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"))}
 """What the nodes make for volumes and snapshots, some seconds after the start."""
+RETRIED_SECONDS = 20.0
+"""How long a server that asks to be asked again is."""
 MADE_AGAIN_WITHIN = 8.0
 """Seconds the controllers may take for the accounts of those namespaces, and the nodes for the classes."""
 
@@ -74,9 +76,15 @@ def objects() -> set[str]:
 
 
 def _lists(connection: http.client.HTTPSConnection) -> Iterator[tuple[str, str]]:
-    """(path of the list, resource) of everything that can be listed, in each group's preferred version."""
+    """(path of the list, resource) of everything that can be listed, in each group's preferred version.
+
+    What another server serves (an aggregated API) has nothing in etcd, and that server may be down.
+    """
+    services = _get(connection, "/apis/apiregistration.k8s.io/v1/apiservices", whole=True)["items"]
+    elsewhere = {(one["spec"]["group"], one["spec"]["version"]) for one in services if one["spec"].get("service")}
     groups = [group["preferredVersion"]["groupVersion"] for group in _get(connection, "/apis")["groups"]]
-    for root in ("/api/v1", *(f"/apis/{version}" for version in groups)):
+    ours = [version for version in groups if tuple(version.split("/")) not in elsewhere]
+    for root in ("/api/v1", *(f"/apis/{version}" for version in ours)):
         for resource in _get(connection, root).get("resources", []):
             if "list" in resource["verbs"] and resource["name"] not in _NOISE:
                 yield f"{root}/{resource['name']}", resource["name"]
@@ -89,14 +97,21 @@ def _names(connection: http.client.HTTPSConnection, path: str) -> Iterator[str]:
             yield "/".join(filter(None, (described.get("namespace"), described["name"])))
 
 
-def _get(connection: http.client.HTTPSConnection, path: str) -> Any:
+def _get(connection: http.client.HTTPSConnection, path: str, *, whole: bool = False) -> Any:
     metadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-    try:
-        connection.request("GET", path, headers={"Accept": metadata if path.count("/") > 2 else "application/json"})
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise PermanentError(f"The API server does not answer {path}: {error}.", "Run `lab up kubernetes`.") from error
+    accepted = "application/json" if whole or path.count("/") < 3 else metadata
+    end = time.monotonic() + RETRIED_SECONDS
+    while True:
+        try:
+            connection.request("GET", path, headers={"Accept": accepted})
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            why = f"The API server does not answer {path}: {error}."
+            raise PermanentError(why, "Run `lab up kubernetes`.") from error
+        if answer.status != 429 or time.monotonic() > end:     # a new resource's storage is being made
+            break
+        time.sleep(min(float(answer.headers.get("Retry-After") or 1), 1))
     if answer.status in (404, 503):         # an aggregated API whose server is down has nothing in etcd
         return {}
     if answer.status != 200:
