@@ -45,6 +45,7 @@ class Mould:
         self._log = log
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting: subprocess.Popen[bytes] | None = None
         self._folder = ""
         self.address: Path | None = None
 
@@ -112,12 +113,14 @@ class Mould:
                 env=environment | {"PYTHONPATH": path},
                 start_new_session=True,
             )
+        self._starting = self._process
         output = self._process.stdout
         assert output is not None
         if not select.select([output], [], [], START_SECONDS)[0] or output.readline() != b"ready\n":
             said = self._tail()
             self._end()
             raise TemporaryError(f"the grader's mould did not become ready in {START_SECONDS:.0f} s; it said: {said}")
+        self._starting = None
 
     def _tail(self) -> str:
         with suppress(OSError):
@@ -125,7 +128,7 @@ class Mould:
         return ""
 
     def _end(self) -> None:
-        process, self._process, self.address = self._process, None, None
+        process, self._process, self._starting, self.address = self._process, None, None, None
         if process is not None:
             process.kill()
             process.wait()
@@ -135,8 +138,15 @@ class Mould:
             process.stdout.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def give_up(self) -> None:
+        """End it if it is only starting: whoever waits for it gets a TemporaryError."""
+        starting = self._starting
+        if starting is not None:
+            starting.kill()
+
     def close(self) -> None:
         """End it.  What it forked ends with its own control socket."""
+        self.give_up()
         with self._lock:
             if self._process is not None:
                 self._end()
@@ -366,6 +376,8 @@ class Pool:
     def close(self) -> None:
         """Stop every gateway, those in use as soon as their attempt ends."""
         self._closed = True
+        if self._own:
+            self.mould.give_up()
         self.clear()
         if not self._shared:
             self.clusters.close()

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, HTTPClientError
 from graders.live import Live, Mould, Pool
 from labs.aws.account import AwsAccount
 from labs.aws.gateway.copies import NO_PORT
-from labs.errors import TemporaryError
+from labs.errors import LabError, TemporaryError
 
 ACCOUNT = "210987654321"
 
@@ -269,6 +269,29 @@ def _running(pid):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_pool_that_is_closed_while_its_mould_starts_waits_for_nothing(tmp_path):
+    pool = Pool(tmp_path / "grader")
+    told = []
+
+    def ask():
+        with pytest.raises(LabError) as refused:
+            pool.warm()
+        told.append(str(refused.value))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    deadline = time.monotonic() + 10
+    while pool.mould._starting is None:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
+    starting = pool.mould._starting
+    pool.close()
+    asking.join(5)
+    assert not asking.is_alive()
+    assert starting.poll() == -signal.SIGKILL, "it was ended before it was ready"
+    assert told
 
 
 def test_a_gateway_that_cannot_start_says_why(tmp_path):
