@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,8 @@ ENDED_WITHIN = 10.0
 def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """LABS_HOME in a temporary folder; at the end, what the tests started has ended and the clone is as it was."""
     os.environ[MARK] = "1"          # children inherit it
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:   # as in the background of a script; children inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["LABS_HOME"] = str(tmp_path_factory.mktemp("home"))
     # a learner's clusters are numbers 0 and 1; those of each worker have addresses of their own
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 3
