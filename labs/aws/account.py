@@ -51,29 +51,38 @@ class AwsAccount:
 
         :param source_ip: a documentation address (RFC 5737) that the calls shall seem to come from
         """
-        keys = (access_key_id, secret_access_key, session_token)
+        client = SignedAs(
+            (self.endpoint, service, region or self.region), access_key_id, secret_access_key, session_token
+        )
         if source_ip:
-            client = SignedAs(_client.__wrapped__(self.endpoint, service, region or self.region), *keys)
             _send_from(client, source_ip)
-            return client
-        return SignedAs(_client(self.endpoint, service, region or self.region), *keys)
+        return client
 
 
 class SignedAs:
     """A boto3 client whose calls are signed with these keys.
 
-    Made in no time: it shares everything else, connections included, with every other caller of the same service.
+    Made in no time: it shares everything else, connections included, with every other caller of the same service; until
+    somebody asks for ``meta``, where event handlers are registered, and gets a client of its own.
+
+    :param of: endpoint, service and region
     """
 
-    def __init__(self, client: Any, access_key_id: str, secret_access_key: str, session_token: str | None) -> None:
+    def __init__(
+        self, of: tuple[str, str, str], access_key_id: str, secret_access_key: str, session_token: str | None
+    ) -> None:
         from botocore.credentials import ReadOnlyCredentials
 
-        self._client = client
+        self._of = of
+        self._shared = True
+        self._client = _client(*of)
         self._keys = ReadOnlyCredentials(access_key_id, secret_access_key, session_token)
 
     def __getattr__(self, name: str) -> Any:
         if name == "_client":
             raise AttributeError(name)  # not made yet: somebody copies this object
+        if name == "meta" and self._shared:
+            self._client, self._shared = _client.__wrapped__(*self._of), False
         found = getattr(self._client, name)
         if name in self._client.meta.method_to_api_mapping or name.startswith("generate_presigned"):
             return self._signed(found)

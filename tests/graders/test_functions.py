@@ -1,6 +1,7 @@
 """Exercises whose answer is a function: called in the worker, judged outside it."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -83,14 +84,14 @@ def test_what_a_function_returns_or_raises_is_seen(grader, source, points, seen)
         (
             "import os\nfor fd in range(3, 4096):\n  try: os.write(fd, b'{\"values\": {\"double\": [{\"returned\": 6}]"
             ", \"unit\": \"g\"}, \"refused\": {}, \"errors\": []}\\n')\n  except OSError: pass",
-            "double gave no results",
+            "double gave no results|the answer is not plain data",
         ),
     ],
 )
 def test_what_is_no_function_is_a_problem_that_says_so(grader, source, seen):
     verdict = grade(grader, source)
     assert verdict.points == 0
-    assert seen in verdict.text()
+    assert re.search(seen, verdict.text())
 
 
 def test_a_check_is_tried_against_hand_made_evidence():

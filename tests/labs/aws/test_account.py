@@ -45,6 +45,17 @@ def test_what_a_client_makes_signs_as_it_does(accounts, tmp_path):
         other.get_object(Bucket=f"own-{ACCOUNTS[0]}", Key="key")
 
 
+def test_an_event_handler_is_its_own_clients(accounts):
+    seen = []
+    first, second = (accounts[0].client("sts") for _ in range(2))
+    first.meta.events.register("before-sign.sts", lambda **_: seen.append("first"))
+    assert second.get_caller_identity()["Account"] == ACCOUNTS[0]
+    assert accounts[0].client("sts").get_caller_identity()["Account"] == ACCOUNTS[0]
+    assert seen == []
+    assert first.get_caller_identity()["Account"] == ACCOUNTS[0]
+    assert seen == ["first"]
+
+
 def test_it_looks_like_a_client(accounts):
     sqs = accounts[0].client("sqs")
     assert sqs.can_paginate("list_queues")

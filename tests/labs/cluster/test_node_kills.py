@@ -21,6 +21,7 @@ from tests.labs.cluster.test_nodes import Cluster, Kubectl, Pod, pod, processes
 NODES = 2
 BACKOFF = "0.2,1"
 SETTLED_WITHIN = 120.0
+GONE_WITHIN = 10.0
 MARK = "mark-kill"
 KINDS = {
     "stays": "while :; do sleep 3; done",
@@ -99,8 +100,12 @@ def test_nothing_is_lost_or_left_when_the_nodes_are_killed_again_and_again(clust
         if kind in ("stays", "deaf"):
             assert len(processes(f"{MARK}-{name}.")) == 1, f"{name} runs once (seed {seed})"
     there = {f"{MARK}-{each['metadata']['name']}." for each in seen[0]}
-    left = [pid for pid in processes(MARK) if not any(mark in _command(pid) for mark in there)]
-    assert not left, f"no process outlives its pod (seed {seed}): {[_command(pid) for pid in left]}"
+
+    def left() -> list[str]:
+        commands = map(_command, processes(MARK))
+        return [command for command in commands if not any(mark in command for mark in there)]
+
+    waiting.until(lambda: not left(), f"no process outlives its pod (seed {seed})", GONE_WITHIN)
     folders = {each.name for each in (cluster.home / "kubernetes/nodes/pods").iterdir()}
     assert folders == {each["metadata"]["uid"] for each in seen[0]}, f"no folder outlives its pod (seed {seed})"
     cluster.kubectl("delete", "pods", "-l", "test=kills", "--grace-period=1", "--timeout=60s")

@@ -44,7 +44,7 @@ def base(tmp_path_factory, user):
     """A folder with ``root``: a few of the host's programs and their libraries; its own user's, as an image's are."""
     folder = tmp_path_factory.mktemp("root")
     for parent in (folder, *folder.parents):        # pytest's own folders are its user's alone
-        if parent.name.startswith(("root", "pytest-")):
+        if parent.name.startswith(("root", "pytest-", "popen-")):
             parent.chmod(0o755)
     root = folder / "root"
     for name in ("bin", "tmp", "private", "inner", "etc"):

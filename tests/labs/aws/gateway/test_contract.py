@@ -305,7 +305,7 @@ def test_aws_cli_and_localstack_client(engine_gateway: Any) -> None:
 
 def test_second_listener_refuses_shorthands_and_the_labs_own_api(engine_gateway: Any, account: AwsAccount) -> None:
     alice = user_with(account)
-    key = alice("sts")._request_signer._credentials
+    key = alice("sts")._keys
     inside = AwsAccount(engine_gateway.pods_endpoint, account.account)
     assert inside.client_as("sts", key.access_key, key.secret_key).get_caller_identity()["Account"] == account.account
     assert refusal(inside.client("sts").get_caller_identity)[0] == "InvalidClientTokenId"
