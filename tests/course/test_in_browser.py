@@ -1,4 +1,4 @@
-"""What a learner does: start the course, run b1 top to bottom, see the picture, fail a check, repair, pass.
+"""What a learner does: start the course, run b1 or e5 top to bottom, see the picture, fail a check, repair, pass.
 
 A real Chromium drives the JupyterLab that ``scripts/start`` opens.  With ``SCREENSHOTS=DIR`` it leaves pictures there.
 """
@@ -20,6 +20,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the browser test
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 NOTEBOOK = "b_iam_security/b1_policy_evaluation.ipynb"
+INCIDENT = "e_kubernetes/e5_incident_room.ipynb"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 pytestmark = [
     pytest.mark.long,
@@ -55,14 +56,15 @@ def course(labs_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def page(course: str) -> Iterator[Any]:
-    """JupyterLab with b1 open, its kernel ready."""
+def page(course: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """JupyterLab with b1 (or the notebook that the test asks for) open, its kernel ready."""
+    notebook = getattr(request, "param", NOTEBOOK)
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         opened = browser.new_page(viewport={"width": 1280, "height": 1500})
         opened.set_default_timeout(60_000)
         address, _, token = course.partition("?")
-        opened.goto(f"{address.partition('/lab/')[0]}/lab/tree/{NOTEBOOK}?{token}")
+        opened.goto(f"{address.partition('/lab/')[0]}/lab/tree/{notebook}?{token}")
         opened.locator(".jp-Notebook .jp-Cell").first.wait_for()
         opened.locator('.jp-NotebookPanel [data-status="idle"]').first.wait_for(state="attached")
         yield opened
@@ -84,8 +86,8 @@ def cell(page: Any, text: str) -> Any:
     return page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea-editor", has_text=text)).first
 
 
-def solution(grade_id: str) -> str:
-    notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, as_version=4)
+def solution(grade_id: str, notebook_path: str = NOTEBOOK) -> str:
+    notebook = nbformat.read(ROOT / "notebooks" / notebook_path, as_version=4)
     (source,) = (c.source for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
     return str(source).replace("### BEGIN SOLUTION\n", "").replace("\n### END SOLUTION", "")
 
@@ -124,3 +126,49 @@ def test_a_learner_runs_b1_sees_why_fails_repairs_and_passes(page: Any) -> None:
     check.scroll_into_view_if_needed()
     picture(page, "3-passed-check")
     assert check.get_by_text("✗").count() == 0
+
+
+@pytest.fixture
+def programs_of_the_cluster() -> None:
+    """Skips where the cluster's programs are missing: getting them may take half an hour."""
+    from labs.toolbox import programs
+
+    needed = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+    if missing := [name for name in needed if programs.find(programs.tool(name)) is None]:
+        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+
+
+def rewrite(page: Any, answer: Any, source: str) -> None:
+    """Put another source into a cell and run it."""
+    answer.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(source)
+    page.keyboard.press("Shift+Enter")
+
+
+@pytest.mark.parametrize("page", [INCIDENT], indirect=True, ids=["e5"])
+def test_a_learner_sees_the_incident_names_the_causes_and_repairs(programs_of_the_cluster: None, page: Any) -> None:
+    page.set_default_timeout(240_000)
+    run_all(page)
+    check = cell(page, 'check("e5-q1")')
+    check.get_by_text("✗").first.wait_for()
+    view = page.locator(".cv").first
+    view.scroll_into_view_if_needed()
+    assert view.locator(".cv-node").count() >= 4, "three nodes and the lab's own"
+    assert view.locator(".cv-pod").count() >= 6
+    outputs = page.locator(".jp-OutputArea-output")
+    assert outputs.get_by_text("no matches for kind").count() > 0, "the API server refused the old manifest"
+    picture(view, "4-incident")
+
+    rewrite(page, cell(page, "causes = dict.fromkeys"), solution("e5-q1-answer", INCIDENT))
+    check.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    check.get_by_text("✓ passed").first.wait_for()
+    picture(page, "5-causes")
+
+    repair = cell(page, 'check("e5-q2")')
+    rewrite(page, cell(page, "repairs = {}"), solution("e5-q2-answer", INCIDENT))
+    repair.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    repair.get_by_text("✓ passed").first.wait_for()
+    picture(page, "6-repaired")

@@ -1,0 +1,46 @@
+"""The longest start that is normal, and a start that hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from graders.checks.e_kubernetes.e4_q1.starts import PATIENCE, start
+from graders.checks.e_kubernetes.trials import NOT_COUNTED, killed_by, lived, observed, what_restarted
+from graders.exercise import Finding
+from labs.cluster.space import patient, ready, restarts
+
+LATE = 1.5  # seconds: statuses are written in whole ones
+IMPATIENT = "A start that hangs is ended after failureThreshold × periodSeconds: make the product shorter."
+
+
+def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
+    longest, limit = live.values["longest_start"], live.values["start_limit"]
+    start(live, answer, "longest", longest)
+    start(live, answer, "hung", -1)
+
+    def decided(_: Any) -> bool:
+        slow, hung = live.space.pods("longest"), live.space.pods("hung")
+        return bool(slow and hung and (ready(slow[0]) or restarts(slow[0])) and restarts(hung[0]))
+
+    with observed(live, "longest") as seen:
+        seen.watch(limit + 10.0, decided)
+    slow, hung = live.space.pods("longest"), live.space.pods("hung")
+    held = bool(slow) and ready(slow[0]) and not restarts(slow[0])
+    seen_so = ("Ready, " if slow and ready(slow[0]) else "not Ready, ") + what_restarted(slow)
+    seen_so += "" if held else killed_by(live, "longest")
+    yield Finding(
+        f"a pod that needs {longest} s to start becomes Ready", 1.5, held, seen_so, "Ready, without a restart",
+        PATIENCE,
+    )
+    after = lived(hung[0]) if hung else None
+    seen_so = f"ended after {after:.0f} s" if after is not None else f"still waiting after {limit + 10} s"
+    ended = held and after is not None and after <= limit + patient(LATE)
+    yield Finding(
+        "a start that hangs is ended",
+        1.5,
+        ended,
+        seen_so if held else NOT_COUNTED,
+        f"ended and started again within {limit} s",
+        IMPATIENT,
+    )

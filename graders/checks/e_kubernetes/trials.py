@@ -1,0 +1,84 @@
+"""Workloads that are tried with a learner's probes, and the times that their pods' statuses tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from graders import manifests
+from labs.cluster.observation import Observation
+from labs.cluster.space import Object, ready, restarts
+from labs.errors import TemporaryError
+from labs.scenarios.e_kubernetes.e4 import environment, workload
+from labs.scenarios.e_kubernetes.web import PORT
+
+PROBE = {"type": "object", "minProperties": 1, "description": "a probe as a Python dict"}
+NOT_COUNTED = "not counted yet: see the finding before"
+SLACK = 3.0
+"""Seconds that a busy machine may add to what was asked for."""
+
+
+def try_out(live: Any, name: str, probes: Object, *, replicas: int = 1, **told: Any) -> None:
+    """Apply a workload with the learner's probes; ``told`` as in ``e4.environment``.
+
+    :raises graders.manifests.Unusable: the API server does not take it
+    """
+    space = live.space
+    made = workload(name, environment(space, live.values, **told), replicas=replicas, probes=probes)
+    manifests.apply(space, *made)
+
+
+@contextmanager
+def observed(live: Any, app: str, path: str = "") -> Iterator[Observation]:
+    """Observe a workload of the attempt.
+
+    :raises TemporaryError: this machine was too busy for what was seen to count
+    """
+    with Observation(live.space, app, path) as seen:
+        yield seen
+    if why := seen.starved():
+        raise TemporaryError(f"this machine was too busy to judge {app}: {why}")
+
+
+def all_ready(seen: Observation, replicas: int) -> bool:
+    """Are so many pods Ready now?"""
+    return seen.now.ready >= replicas
+
+
+def seconds_to_ready(pod: Object) -> float | None:
+    """From the start of the container that runs now to the pod's Ready; None while it is not."""
+    status = pod["status"]["containerStatuses"][0]
+    if not ready(pod) or "running" not in status["state"]:
+        return None
+    condition = next(each for each in pod["status"]["conditions"] if each["type"] == "Ready")
+    return _between(status["state"]["running"]["startedAt"], condition["lastTransitionTime"])
+
+
+def lived(pod: Object) -> float | None:
+    """Seconds that the container before the one that runs now lived; None where there was none."""
+    status = (pod["status"].get("containerStatuses") or [{}])[0]
+    ended = status.get("lastState", {}).get("terminated") or status.get("state", {}).get("terminated")
+    return _between(ended["startedAt"], ended["finishedAt"]) if ended else None
+
+
+def _between(first: str, last: str) -> float:
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+
+
+def get(path: str, **more: int) -> Object:
+    """A probe by HTTP on the program's port."""
+    return {"httpGet": {"path": path, "port": PORT}, "periodSeconds": 1, **more}
+
+
+def what_restarted(pods: list[Object]) -> str:
+    """``cart-x: 2 restarts``, or ``no restart``."""
+    told = [f"{each['metadata']['name']}: {restarts(each)} restarts" for each in pods if restarts(each)]
+    return ", ".join(told) or "no restart"
+
+
+def killed_by(live: Any, app: str) -> str:
+    """What the node said last about a failed probe of a workload, "" for nothing."""
+    told = [each["message"] for each in live.space.events(app) if each.get("reason") == "Unhealthy"]
+    return f"; last event: {told[-1]}"[:300] if told else ""
