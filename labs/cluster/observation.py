@@ -27,8 +27,11 @@ ASKED_EVERY = 0.1
 ANSWERED_WITHIN = 1.0  # seconds a customer waits
 AT_ONCE = 16
 STARVED = 3.0  # seconds between two looks, which are 0.2 apart where there is time
+SLOW = 0.8  # the same, on average
+FEW = 10  # looks that have no average yet
 STEP = 0.5  # seconds that one sign of the text form stands for
 NOBODY = "no ready endpoint"
+NO_ANSWER = "no answer in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,12 @@ class Observation:
     def starved(self) -> str:
         """What shows that this machine was too busy for anything seen to count; "" for nothing."""
         moments = [one.at for one in self.looks]
-        gap = max((later - earlier for earlier, later in itertools.pairwise(moments)), default=0.0)
-        return f"nobody looked for {gap:.1f} s" if gap > STARVED else ""
+        gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
+        if (gap := max(gaps, default=0.0)) > STARVED:
+            return f"nobody looked for {gap:.1f} s"
+        if len(gaps) >= FEW and (mean := sum(gaps) / len(gaps)) > SLOW:
+            return f"looks were {mean:.1f} s apart"
+        return ""
 
     @property
     def seconds(self) -> float:
@@ -242,7 +249,7 @@ def ask(
         answer = connection.getresponse()
         return answer.status, answer.read(65536).decode(errors="replace")
     except TimeoutError:
-        return 0, f"no answer in {within:g} s"
+        return 0, f"{NO_ANSWER} {within:g} s"
     except (OSError, http.client.HTTPException) as error:
         return 0, "connection refused" if isinstance(error, ConnectionRefusedError) else repr(error)
     finally:

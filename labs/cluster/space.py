@@ -27,6 +27,8 @@ from labs.errors import PermanentError, TemporaryError
 Object = dict[str, Any]
 ANSWERED_WITHIN = 10.0  # seconds for one call
 LOOKED_EVERY = 0.1
+CROWDED = 8.0  # times as long as on a processor of its own, from where on nothing that takes seconds can be judged
+SAMPLE = 0.1  # seconds of work by which that is measured
 BUSY = 2.5  # processes that run or wait for each processor: from there on waits are longer
 MANAGER = "labs"
 RANGES = Path("kubernetes", "network.json")
@@ -265,6 +267,18 @@ def patient(seconds: float) -> float:
     """``seconds`` on a machine that has time; up to eight times as many where processes queue for the processor."""
     queue = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds * min(max(queue / BUSY, 1.0), 8.0)
+
+
+def crowded() -> str:
+    """What shows that too many processes want this machine's processors now; "" for nothing.
+
+    A little work is done and timed: load averages tell of the minute before, and of the machine around a container.
+    """
+    began, worked = time.monotonic(), time.thread_time()
+    while time.thread_time() - worked < SAMPLE:
+        pass
+    slower = (time.monotonic() - began) / SAMPLE
+    return f"work takes {slower:.0f} times as long as on a processor of its own" if slower > CROWDED else ""
 
 
 def until(happened: Callable[[], Any], within: float) -> Any:

@@ -13,6 +13,7 @@ from graders.runner import needs_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDENTS = ("learner", "ada@example.org")  # different seeds: other names, numbers and faults
+LONG_FROM = 2  # seconds of a public check: from there on it watches something happen
 EXERCISES = sorted(name for name, _, folder in discover() if ROOT / "graders" / "checks" in folder.parents)
 
 # Right answers in other forms than the solution's: what an exercise's text allows, its check must not refuse.
@@ -142,9 +143,14 @@ def students() -> list:
 
 
 def mutants() -> list:
-    return [
-        pytest.param(name, mutant, id=f"{name}-{mutant.name}") for name in EXERCISES for mutant in find(name).mutants()
-    ]
+    """Every mutant; where pods are watched for long, all but the first are tried by --all only."""
+    found = []
+    for name in EXERCISES:
+        slow = needs_cluster(find(name)) and find(name).exercise.seconds > LONG_FROM
+        for index, mutant in enumerate(find(name).mutants()):
+            marks = [pytest.mark.long] if slow and index else []
+            found.append(pytest.param(name, mutant, id=f"{name}-{mutant.name}", marks=marks))
+    return found
 
 
 def test_the_course_has_exercises():

@@ -9,8 +9,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from graders.exercise import find
+from graders.notebook import read
+from graders.runner import needs_cluster
+from labs.toolbox import programs
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "notebooks").glob("*/*.ipynb"))
+CLUSTER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 SERVICES = ["aws", "grader"]
 
 
@@ -34,9 +40,25 @@ def lab(environment: dict[str, str], *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=str)
+def on_a_cluster(notebook: Path) -> bool:
+    """Does a notebook (below the repository) check exercises on a cluster?"""
+    checks = [cell.grade_id for cell in read(ROOT / notebook) if cell.is_check]
+    return any(needs_cluster(find(each)) for each in checks)
+
+
+def notebooks() -> list:
+    """Every notebook; those of a cluster, which watch pods for minutes, with --all only."""
+    return [
+        pytest.param(each, id=str(each), marks=[pytest.mark.long] if on_a_cluster(each) else [])
+        for each in NOTEBOOKS
+    ]
+
+
+@pytest.mark.timeout(660)
+@pytest.mark.parametrize("notebook", notebooks())
 def test_notebook_runs_to_its_end(environment, notebook, tmp_path):
+    if on_a_cluster(notebook) and (missing := [one for one in CLUSTER if programs.find(programs.tool(one)) is None]):
+        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
     section = tmp_path / notebook.parent.name
     shutil.copytree(ROOT / notebook.parent, section)  # progress is written beside a notebook
     output = tmp_path / "executed.ipynb"
@@ -49,7 +71,7 @@ def test_notebook_runs_to_its_end(environment, notebook, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=640 if on_a_cluster(notebook) else 280,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     for cell in nbformat.read(output, as_version=4).cells:

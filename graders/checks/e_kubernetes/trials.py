@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from graders import manifests
 from labs.cluster.observation import Observation
-from labs.cluster.space import Object, ready, restarts
+from labs.cluster.space import Object, crowded, patient, ready, restarts
 from labs.errors import TemporaryError
 from labs.scenarios.e_kubernetes.e4 import environment, workload
 from labs.scenarios.e_kubernetes.web import PORT
@@ -26,7 +26,7 @@ def try_out(live: Any, name: str, probes: Object, *, replicas: int = 1, **told: 
     :raises graders.manifests.Unusable: the API server does not take it
     """
     space = live.space
-    made = workload(name, environment(space, live.values, **told), replicas=replicas, probes=probes)
+    made = workload(name, environment(live.values, **told), replicas=replicas, probes=probes)
     manifests.apply(space, *made)
 
 
@@ -37,9 +37,26 @@ def observed(live: Any, app: str, path: str = "") -> Iterator[Observation]:
     :raises TemporaryError: this machine was too busy for what was seen to count
     """
     with Observation(live.space, app, path) as seen:
-        yield seen
-    if why := seen.starved():
-        raise TemporaryError(f"this machine was too busy to judge {app}: {why}")
+        try:
+            yield seen
+        except manifests.Unusable:  # the answer's fault only where the machine had time for it
+            not_busy(app, seen.starved())
+            raise
+    not_busy(app, seen.starved())
+
+
+def not_busy(what: str, why: str = "") -> None:
+    """Raise TemporaryError if this machine is too busy for what was seen of ``what`` to count.
+
+    :param why: what an observation says of that
+    """
+    if why := why or crowded():
+        raise TemporaryError(f"this machine was too busy to judge {what}: {why}")
+
+
+def allowed(seconds: float, more: float) -> float:
+    """``seconds``, on a busy machine up to ``more`` above that: never so many that a wrong answer passes."""
+    return min(patient(seconds), seconds + more)
 
 
 def all_ready(seen: Observation, replicas: int) -> bool:
@@ -61,6 +78,13 @@ def lived(pod: Object) -> float | None:
     status = (pod["status"].get("containerStatuses") or [{}])[0]
     ended = status.get("lastState", {}).get("terminated") or status.get("state", {}).get("terminated")
     return _between(ended["startedAt"], ended["finishedAt"]) if ended else None
+
+
+def running_for(pod: Object) -> float:
+    """Seconds since the container that runs now started; 0 where none runs."""
+    status = (pod["status"].get("containerStatuses") or [{}])[0]
+    began = status.get("state", {}).get("running", {}).get("startedAt")
+    return (datetime.now(UTC) - datetime.fromisoformat(began)).total_seconds() if began else 0.0
 
 
 def _between(first: str, last: str) -> float:

@@ -70,7 +70,7 @@ class E4(ClusterLab):
         self.furnish(space, values)
         _switch(space, values["dependency"], "up")
         space.delete_all("Pod", f"{APP}={values['app']}")
-        made = manifest(space, values, {})
+        made = manifest(values, {})
         space.apply(made, manager="learner")  # so that what the learner applies later replaces it
         space.apply(service(values["app"]))
 
@@ -86,7 +86,7 @@ class E4(ClusterLab):
         ``endpoints``: what the program's endpoints for probes ask, as text.
         """
         if program == "manifest":
-            return manifest(space, values, options.get("probes", {}))
+            return manifest(values, options.get("probes", {}))
         if program == "watch":
             return watch(space, values, **options)
         if program == "endpoints":
@@ -103,7 +103,7 @@ class E4(ClusterLab):
 
     def solution(self, space: Space, values: Values) -> None:  # type: ignore[override]
         """Probes as the exercises ask for them."""
-        space.apply(manifest(space, values, good_probes(values)), manager="learner")
+        space.apply(manifest(values, good_probes(values)), manager="learner")
 
 
 def team_liveness() -> Object:
@@ -129,23 +129,19 @@ def program() -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PROGRAM}, "data": {"web.py": text}}
 
 
-def manifest(space: Space, values: Values, probes: Object) -> Object:
+def manifest(values: Values, probes: Object) -> Object:
     """The learner's Deployment."""
-    made, _ = workload(
-        values["app"],
-        environment(space, values),
-        probes=probes,
-    )
+    made, _ = workload(values["app"], environment(values), probes=probes)
     return made
 
 
-def environment(space: Space, values: Values, **more: Any) -> dict[str, str]:
+def environment(values: Values, **more: Any) -> dict[str, str]:
     """What the workload's pods are told; ``START_SECONDS`` and the like can be given."""
     told = {
         "START_SECONDS": str(values["usual_start"]),
         "WARM_SECONDS": "1",
         "PATHS": json.dumps(values["paths"]),
-        "DEPENDENCY": f"{space.cluster.end(address_of(space, values['dependency']))}:{PORT}",
+        "DEPENDENCY": f"{values['dependency']}:80",
     }
     return told | {name: str(value) for name, value in more.items()}
 

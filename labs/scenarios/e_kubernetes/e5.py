@@ -87,7 +87,7 @@ class E5(ClusterLab):
             "workloads": {app: word(space, app) for app in values["apps"]},
             "opened": since.isoformat() if since else None,
             "repaired_after": {
-                app: (when - since).total_seconds() if since and when else None
+                app: (when - since).total_seconds() if since and when and when >= since else None
                 for app in values["apps"]
                 for when in [available_since(space, app)]
             },

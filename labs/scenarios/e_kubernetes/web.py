@@ -3,7 +3,7 @@
 Run as ``python3 -c`` with this text (it comes from a ConfigMap), so it has the standard library only.  Its environment:
 
     START_SECONDS, WARM_SECONDS   until it listens, and from then until its catalogue is loaded; -1: never
-    DEPENDENCY                    HOST:PORT of what it needs to sell something; "" for nothing
+    DEPENDENCY                    HOST:PORT of the Service that it needs to sell something; "" for nothing
     WORKERS                       a whole number
     MEMORY_MB, SCRATCH_MB         what it keeps in memory, and writes into its own folder, before it listens
     PATHS                         JSON: {"ping", "work", "warm", "deep"}, the paths of its four health endpoints

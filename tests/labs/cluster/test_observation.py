@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from labs.cluster.observation import STARVED, Look, Observation, Request
+import pytest
+
+from labs.cluster import space
+from labs.cluster.observation import FEW, SLOW, STARVED, Look, Observation, Request
 
 SPACE: Any = None
 
@@ -40,3 +43,23 @@ def test_the_text_form_shows_every_half_second() -> None:
 def test_a_gap_between_two_looks_is_noticed() -> None:
     assert seen((0.0, {}), (0.2, {})).starved() == ""
     assert "nobody looked for 3.5 s" in seen((0.0, {}), (STARVED + 0.5, {})).starved()
+
+
+def test_looks_that_are_all_late_are_noticed() -> None:
+    late = SLOW + 0.1
+    assert seen(*((late * index, {}) for index in range(FEW + 1))).starved() == f"looks were {late:.1f} s apart"
+    assert seen(*((late * index, {}) for index in range(FEW))).starved() == ""
+    assert seen(*((0.3 * index, {}) for index in range(FEW + 1))).starved() == ""
+
+
+@pytest.mark.parametrize(("seconds", "said"), [
+    (space.SAMPLE * (space.CROWDED + 2), "work takes 10 times as long as on a processor of its own"),
+    (space.SAMPLE * (space.CROWDED - 1), ""),
+])
+def test_a_machine_on_which_work_takes_long_is_crowded(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, said: str
+) -> None:
+    walls, works = iter([100.0, 100.0 + seconds]), iter([1.0, 1.0 + 2 * space.SAMPLE])
+    monkeypatch.setattr(space.time, "monotonic", lambda: next(walls))
+    monkeypatch.setattr(space.time, "thread_time", lambda: next(works))
+    assert space.crowded() == said

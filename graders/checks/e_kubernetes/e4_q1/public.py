@@ -9,13 +9,13 @@ from graders.checks.e_kubernetes.e4_q1.starts import PATIENCE, start
 from graders.checks.e_kubernetes.trials import (
     NOT_COUNTED,
     all_ready,
+    allowed,
     killed_by,
     observed,
     seconds_to_ready,
     what_restarted,
 )
 from graders.exercise import Finding
-from labs.cluster.space import patient
 
 WATCHED = 25.0
 LATE = 4.0
@@ -35,7 +35,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     yield Finding(
         f"a pod that needs {usual} s to start becomes Ready", 1.5, good, seen_so, "Ready, without a restart", PATIENCE
     )
-    soon = good and took is not None and took <= usual + patient(LATE)
+    soon = good and took is not None and took <= allowed(usual + LATE, 3.0)
     yield Finding(
         "it is Ready soon after it listens",
         0.5,

@@ -16,12 +16,13 @@ LEFT_ALONE = 8.0
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     space, apps = live.space, live.values["apps"]
     repair(live, answer["repairs"])
-    if left := all_well(space, apps):
+    if left := all_well(live, apps):
         yield Finding("all workloads are Ready again after their pods were deleted", 3, False,
                       f"{NOT_COUNTED}: {', '.join(left)}", "Ready", "First repair every workload.")
         return
+    before = {each["metadata"]["uid"] for each in space.pods()}
     space.delete_all("Pod")
-    again = all_well(space, apps)
+    again = all_well(live, apps, before)
     time.sleep(LEFT_ALONE)
     found = [finding(live, app, 0) for app in apps]
     bad = [f"{app}: {each.observed}" for app, each in zip(apps, found, strict=True) if not each.passed]

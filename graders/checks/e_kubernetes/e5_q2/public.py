@@ -14,6 +14,6 @@ POINTS = 5 / 7
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     apps = live.values["apps"]
     repair(live, answer["repairs"])
-    all_well(live.space, [app for app in apps if app in answer["repairs"]])
+    all_well(live, [app for app in apps if app in answer["repairs"]])
     for app in apps:
         yield finding(live, app, POINTS)
