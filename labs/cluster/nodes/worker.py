@@ -602,9 +602,10 @@ class Worker:
     def _tell(self, kind: str, reason: str, message: str, container: str = "") -> None:
         path = ""
         if container:
-            kind = next((kind for kind in ("initContainers", "ephemeralContainers")
-                         if any(each["name"] == container for each in self.pod["spec"].get(kind) or [])), "containers")
-            path = f"spec.{kind}{{{container}}}"
+            listed = next((listed for listed in ("initContainers", "ephemeralContainers")
+                           if any(each["name"] == container for each in self.pod["spec"].get(listed) or [])),
+                          "containers")
+            path = f"spec.{listed}{{{container}}}"
         self._untold.append((kind, reason, message, path, now(skew=self.node.skew)))
         self._tell_all()
 

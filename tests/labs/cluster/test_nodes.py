@@ -85,9 +85,12 @@ class Cluster:
         return self.kubectl("logs", name, *more).stdout
 
     def events(self, name: str) -> list[tuple[str, str]]:
-        listed = json.loads(self.kubectl("get", "events", "--field-selector", f"involvedObject.name={name}",
-                                         "-o", "json").stdout)["items"]
-        return [(each["reason"], each["message"]) for each in listed]
+        return [(each["reason"], each["message"]) for each in self.told(name)]
+
+    def told(self, name: str) -> list[Any]:
+        done = self.kubectl("get", "events", "--field-selector", f"involvedObject.name={name}", "-o", "json")
+        listed: list[Any] = json.loads(done.stdout)["items"]
+        return listed
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,9 @@ def test_a_pod_runs_ends_and_its_events_tell(cluster: Cluster) -> None:
     assert cluster.logs("once") == "hello\n"
     reasons = until(lambda: [reason for reason, _ in cluster.events("once")], "events")
     until(lambda: {"Pulled", "Created", "Started"} <= {reason for reason, _ in cluster.events("once")}, str(reasons))
+    assert {each["type"] for each in cluster.told("once")} == {"Normal"}
+    fields = {each["involvedObject"].get("fieldPath") for each in cluster.told("once") if each["reason"] == "Started"}
+    assert fields == {"spec.containers{main}"}
 
 
 @pytest.mark.skipif(not sandbox.mountable(), reason="no bubblewrap and no PRoot: no mounts")
@@ -199,6 +205,7 @@ def test_a_crashing_container_is_restarted_and_waits_longer_each_time(cluster: C
     assert found["status"]["phase"] == "Running"
     assert main_state(found, "lastState")["terminated"]["reason"] == "Error"
     until(lambda: "BackOff" in dict(cluster.events("crash")), "its event")
+    assert {each["type"] for each in cluster.told("crash") if each["reason"] == "BackOff"} == {"Warning"}
     assert cluster.logs("crash", "-p") == "try\n"
     cluster.kubectl("delete", "pod", "crash", "--wait=false")
 
