@@ -23,6 +23,7 @@ import yaml
 
 from labs.cluster.nodes.api import Refused
 from labs.errors import PermanentError, TemporaryError
+from labs.services import state
 
 Object = dict[str, Any]
 ANSWERED_WITHIN = 10.0  # seconds for one call
@@ -313,10 +314,7 @@ def kubeconfig_for(source: Path, target: Path, namespace: str) -> Path:
     for context in known["contexts"]:
         if context["name"] == known["current-context"]:
             context["context"]["namespace"] = namespace
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        yaml.safe_dump(known, file)
-    fresh.replace(target)
+    state.write_private(target, yaml.safe_dump(known))
     return target
 
 

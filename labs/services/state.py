@@ -94,6 +94,15 @@ def write_json(path: Path, value: Any) -> None:
     fresh.replace(path)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Replace ``path`` in one step by a text that only its owner may read."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    fresh.replace(path)
+
+
 def read_json(path: Path) -> Any:
     """The value in ``path``; None when there is no file."""
     try:

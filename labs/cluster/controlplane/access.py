@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
+
+from labs.services import state
 
 CONTEXT = "labs"
 """Name of the cluster and of the context in every file."""
@@ -40,11 +41,7 @@ def write_kubeconfig(path: Path, server: str, pki: Path, identity: str) -> None:
     text = _TEXT.format(
         context=CONTEXT, server=server, user=identity, authority=_encoded(pki / "ca.crt"),
         certificate=_encoded(pki / f"{identity}.crt"), key=_encoded(pki / f"{identity}.key"))
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
+    state.write_private(path, text)
 
 
 def _encoded(path: Path) -> str:

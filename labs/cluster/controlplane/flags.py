@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labs.cluster.controlplane.pki import SERVICE_ADDRESS
 from labs.cluster.identity import issuer
+from labs.cluster.network.addresses import Ranges
 
 NODE_LOST_AFTER = 7
 """Seconds without a heartbeat after which a node is NotReady."""
@@ -35,12 +36,12 @@ class Place:
     @property
     def service_range(self) -> str:
         """Cluster IPs: 10.96.0.0/16 of the first cluster, 10.97.0.0/16 of the next."""
-        return f"10.{96 + self.number}.0.0/16"
+        return f"{Ranges(self.number).service_prefix}0.0/16"
 
     @property
     def pod_range(self) -> str:
         """Pods: 10.244.0.0/16 of the first cluster, 10.245.0.0/16 of the next."""
-        return f"10.{244 + self.number}.0.0/16"
+        return f"{Ranges(self.number).pod_prefix}0.0/16"
 
     @property
     def issuer(self) -> str:

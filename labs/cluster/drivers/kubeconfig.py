@@ -19,6 +19,7 @@ import os
 import sys
 from pathlib import Path
 
+from labs.cluster.controlplane.services import get
 from labs.cluster.drivers import base
 from labs.cluster.drivers.base import MANAGED, MANAGER, kubectl, run
 from labs.cluster.identity import issuer
@@ -107,17 +108,7 @@ def _command(context: Context) -> list[str]:
 
 def _ready(context: Context) -> None:
     """The cluster answers through the proxy."""
-    connection = http.client.HTTPConnection("127.0.0.1", context.port or 0, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise TemporaryError(f"GET /readyz on port {context.port}: {error}") from error
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise TemporaryError(f"GET /readyz answers {answer.status}: {body[-300:].decode(errors='replace')}")
+    get(http.client.HTTPConnection("127.0.0.1", context.port or 0, timeout=5), "/readyz")
 
 
 def main() -> None:
@@ -137,7 +128,7 @@ def main() -> None:
         text = run([str(program.path), "config", "view", "--minify", "--flatten", "--raw", "-o", "json",
                     *(["--context", given.context] if given.context else [])],
                    within=base.ANSWERED_WITHIN, KUBECONFIG=str(given.file))
-        _write(copy, text)
+        state.write_private(copy, text)
         about = json.loads(kubectl("get", "--raw", issuer.DISCOVERY, kubeconfig=copy))
         issuer.publish(given.home, about["issuer"], f"http://127.0.0.1:{given.port}", "", keys=issuer.JWKS)
     except (LabError, ValueError, KeyError) as error:
@@ -145,15 +136,6 @@ def main() -> None:
     os.execv(program.path, [
         str(program.path), "proxy", "--kubeconfig", str(copy), "--address=127.0.0.1", f"--port={given.port}",
         f"--accept-paths={_DOCUMENTS}", "--reject-methods=^(POST|PUT|PATCH|DELETE)$"])
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the copy in one step; it may hold keys."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
 
 
 DRIVER = Kubeconfig()

@@ -12,6 +12,7 @@ Ports below 1024 are 30000 higher on loopback, since an ordinary user may not li
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import socket
 from dataclasses import dataclass
@@ -112,6 +113,15 @@ class Ranges:
             if end.startswith(ours):
                 return prefix + end.removeprefix(ours)
         return end
+
+
+def numeric(host: str) -> bool:
+    """Is it an address, and no name?"""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def claim(file: Path, number: int = 0) -> tuple[Ranges, socket.socket]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import struct
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import dnslib
 
 from labs.cluster.network import names
+from labs.cluster.network.addresses import numeric
 from labs.cluster.network.table import Table
 
 TTL = 5
@@ -192,12 +192,4 @@ def upstream(file: Path = Path("/etc/resolv.conf")) -> list[str]:
     except OSError:
         return []
     found = [line.split()[1] for line in lines if line.startswith("nameserver") and len(line.split()) > 1]
-    return [each for each in found if _is_address(each)]
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return [each for each in found if numeric(each)]

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 
 from labs.cluster.network import forward, names
-from labs.cluster.network.addresses import Ranges, port
+from labs.cluster.network.addresses import Ranges, numeric, port
 from labs.cluster.network.policy import Party, allows
 from labs.cluster.network.routing import Chooser, Client, usable
 from labs.cluster.network.table import DNS_POD, Key, Table
@@ -144,7 +144,7 @@ class Router:
 
     async def dial(self, caller: Caller, host: str, number: int) -> forward.End:
         """A connection; raises Denied, Unknown, OSError."""
-        if not _numeric(host) and host not in LOCAL:
+        if not numeric(host) and host not in LOCAL:
             found = await self.resolve(caller, host)
             if not found:
                 raise Unknown(host)
@@ -199,11 +199,3 @@ async def _elsewhere(name: str) -> list[str]:
     except (OSError, TimeoutError, UnicodeError):
         return []
     return [str(each[4][0]) for each in found]
-
-
-def _numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from labs.services import state
 
 FAULTS = {
     "stop": "powered off",
@@ -64,9 +65,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Replace the file in one step."""
-        fresh = folder / ".nodes.json"
-        fresh.write_text(json.dumps(dataclasses.asdict(self), indent=1), encoding="utf-8")
-        os.replace(fresh, folder / "nodes.json")
+        state.write_json(folder / "nodes.json", dataclasses.asdict(self))
 
 
 def told(faults: dict[str, dict[str, float]]) -> str:

@@ -145,6 +145,11 @@ class Worker:
     def _name(self) -> str:
         return f"{self.pod['metadata']['namespace']}/{self.pod['metadata']['name']}"
 
+    def _full_name(self) -> str:
+        """As a kubelet names a pod in what it says."""
+        described = self.pod["metadata"]
+        return f"{described['name']}_{described['namespace']}({described['uid']})"
+
     def _specs(self) -> Iterator[Object]:
         yield from self.pod["spec"].get("ephemeralContainers") or []
         yield from self.pod["spec"].get("initContainers") or []
@@ -212,13 +217,13 @@ class Worker:
         return await self._start(spec, last, mounted)
 
     def _back_off(self, spec: Object, last: Container, wait: float, left: float) -> float:
-        name, described = spec["name"], self.pod["metadata"]
+        name = spec["name"]
         self._waiting[name] = ("CrashLoopBackOff", f"back-off {_duration(wait)} restarting failed container={name} "
-                               f"pod={described['name']}_{described['namespace']}({described['uid']})")
+                               f"pod={self._full_name()}")
         if (name, last.attempt) not in self._told:
             self._told.add((name, last.attempt))
-            self._tell("Warning", "BackOff", f"Back-off restarting failed container {name} in pod {described['name']}_"
-                       f"{described['namespace']}({described['uid']})", name)
+            self._tell("Warning", "BackOff", f"Back-off restarting failed container {name} in pod {self._full_name()}",
+                       name)
         return left
 
     async def _start(self, spec: Object, last: Container | None,
@@ -286,7 +291,7 @@ class Worker:
         """"postStart": only then does the container count as running; a failure ends it."""
         name = spec["name"]
         try:
-            await hooks.run(hook, spec, container, self.loopback, self._hook_name())
+            await hooks.run(hook, spec, container, self.loopback, self._full_name())
         except hooks.HookError as error:
             if container.running and name not in self._stopping:
                 self._waiting[name] = ("PostStartHookError", str(error))
@@ -303,16 +308,12 @@ class Worker:
     async def _before_stop(self, hook: Object, spec: Object, container: Container) -> None:
         """"preStop": a failure is told, no more."""
         try:
-            await hooks.run(hook, spec, container, self.loopback, self._hook_name())
+            await hooks.run(hook, spec, container, self.loopback, self._full_name())
         except hooks.HookError:
             if container.running:
                 self._tell("Warning", "FailedPreStopHook", "PreStopHook failed", spec["name"])
         finally:
             self.wake()
-
-    def _hook_name(self) -> str:
-        described = self.pod["metadata"]
-        return f"{described['name']}_{described['namespace']}({described['uid']})"
 
     def _waits_for_disk(self, what: str) -> float:
         """Seconds until a slow disk has given what something needs, which happens once."""
@@ -370,7 +371,7 @@ class Worker:
             "HOSTNAME": roots.hostname(self.pod), "POD_IP": self.loopback,
             "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.place.api_port),
             "KUBERNETES_SERVICE_PORT_HTTPS": str(self.place.api_port)}
-        return await variables(pod, spec, self._fetch, base, self.node.status()["allocatable"])
+        return await variables(pod, spec, self._fetch, base, self.node.allocatable())
 
     async def _fetch(self, kind: str, name: str) -> Object | None:
         if self.node.away and (kind, name) in self._fetched:
