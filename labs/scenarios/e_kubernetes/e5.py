@@ -101,12 +101,15 @@ class E5(ClusterLab):
         raise PermanentError(f"lab {self.id} has no program {program!r}", "It has manifest.")
 
     def reset(self, space: Space, values: Values) -> list[str]:  # type: ignore[override]
-        """The namespace and the node go."""
-        removed = super().reset(space, values)
+        """The node and the namespace go.
+
+        The node first: a pod on one that has no power stays Terminating, and its namespace with it.
+        """
+        removed = []
         with contextlib.suppress(PermanentError):  # it is not there
             _node(space, "remove", values["node"])
             removed.append(f"node {values['node']}")
-        return removed
+        return [*super().reset(space, values), *removed]
 
     faults: ClassVar[Mapping[str, Any]] = MappingProxyType({"incident": lambda space, values: incident(space, values)})
 

@@ -53,7 +53,7 @@ def test_the_incident_breaks_every_workload_in_its_own_way_and_the_solution_repa
         now = words(lab, space, values)
         return all(re.fullmatch(pattern, now[cause]) for cause, pattern in SEEN.items())
 
-    assert until(broken, WITHIN), words(lab, space, values)
+    assert until(broken, WITHIN), str(words(lab, space, values))
 
     def evicted():
         pods = space.pods(assigned(values)["disk-limit"])
