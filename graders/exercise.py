@@ -27,6 +27,7 @@ from labs.errors import PermanentError
 
 EXERCISE_ID = re.compile(r"[a-z]{1,3}\d{1,2}-q\d{1,2}")
 MUTANTS_WANTED = 3
+SOLUTION = "### SOLUTION"
 
 
 class RegistrationError(PermanentError):
@@ -116,11 +117,15 @@ class Exercise:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A wrong answer: ``source`` replaces the first answer cell, the verdict's text must match ``pattern``."""
+    """A wrong answer in place of the first answer cell; the verdict's text must match ``pattern``."""
 
     name: str
     source: str
     pattern: re.Pattern[str]
+
+    def answer(self, solution: str) -> str:
+        """What replaces the cell whose solution this is: ``### SOLUTION`` in the source stands for that."""
+        return self.source.replace(SOLUTION, solution)
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,9 @@ def test_enough_mutants(exercise_id):
 @pytest.mark.parametrize(("exercise_id", "mutant"), mutants())
 def test_mutant_fails_with_its_own_message(grader, exercise_id, mutant):
     registered = find(exercise_id)
-    sources = solution(exercise_id) | {registered.exercise.cells[0]: mutant.source}
+    right = solution(exercise_id)
+    cell = registered.exercise.cells[0]
+    sources = right | {cell: mutant.answer(right[cell])}
     verdict = grader.grade(registered, sources, "learner")
     assert not verdict.full, verdict.text()
     assert verdict.points < verdict.max
