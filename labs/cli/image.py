@@ -19,14 +19,9 @@ def _store() -> Any:
 
 
 def _name(text: str) -> Any:
-    from labs.cluster.images.names import Name
-    from labs.errors import PermanentError
+    from labs.cluster.images.names import named
 
-    try:
-        return Name.parse(text)
-    except ValueError as error:
-        raise PermanentError(f"{text!r}: {error}.", "A name looks like shop:1 or registry.example/team/shop:1.") \
-            from error
+    return named(text)
 
 
 @app.command("load")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labs.cluster.controlplane.services import KUBERNETES
-from labs.errors import PermanentError
+from labs.services import state
 from labs.services.catalog import Service
 
 
@@ -23,9 +23,12 @@ class Embedded:
         return wanted
 
     def load_image(self, name: str, archive: Path) -> None:
-        """Through the nodes' own image store."""
-        raise PermanentError(f"{name} cannot be loaded from {archive} by this driver.",
-                             "Run `lab image load` where there is one; the nodes run `host/NAME` without an image.")
+        """Into the nodes' own image store, as `lab image load` does."""
+        from labs.cluster.images import archives
+        from labs.cluster.images.names import named
+        from labs.cluster.images.store import of_home
+
+        archives.load(of_home(state.make_home()), archive, named(name))
 
     def reset(self) -> list[str]:
         """A new etcd; see ``labs.cluster.controlplane.reset``."""

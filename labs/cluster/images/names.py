@@ -10,6 +10,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from labs.errors import PermanentError
+
 HUB = "docker.io"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
@@ -79,3 +81,12 @@ def on_loopback(registry: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def named(text: str) -> Name:
+    """The name that somebody typed; raises PermanentError with what was expected."""
+    try:
+        return Name.parse(text)
+    except ValueError as error:
+        raise PermanentError(f"{text!r}: {error}.", "A name looks like shop:1 or registry.example/team/shop:1.") \
+            from error

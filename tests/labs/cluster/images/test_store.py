@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from labs.cluster.drivers import embedded
 from labs.cluster.images import archives, layers
 from labs.cluster.images.layers import Item
 from labs.cluster.images.names import Name, on_loopback
-from labs.cluster.images.store import MANIFEST, NAMED, Damaged, Store
+from labs.cluster.images.store import MANIFEST, NAMED, Damaged, Store, of_home
 from labs.errors import PermanentError
 from tests.labs.cluster.images import making
 
@@ -216,6 +217,16 @@ def test_oci_archive_is_loaded(store, tmp_path):
     assert archives.load(store, path, Name.parse("mine:2"))["digest"] == found["digest"]
     assert [str(each.name) for each in store.entries()] == ["docker.io/library/mine:2"]
     assert store.whole(store.find(Name.parse("mine:2")))
+
+
+def test_the_embedded_driver_loads_into_the_store_of_its_home(tmp_path, monkeypatch):
+    found = making.made_of(Store(tmp_path / "other"), [Item("a", b"1")])
+    path = archive_of(tmp_path / "a.tar", oci(Store(tmp_path / "other"), found))
+    monkeypatch.setenv("LABS_HOME", str(tmp_path / "home"))
+    embedded.DRIVER.load_image("mine:2", path)
+    assert of_home(tmp_path / "home").find(Name.parse("mine:2"))["digest"] == found["digest"]
+    with pytest.raises(PermanentError, match="A name looks like"):
+        embedded.DRIVER.load_image("Mine:2", path)
 
 
 def test_docker_save_archive_is_loaded(store, tmp_path):
