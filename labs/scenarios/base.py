@@ -75,13 +75,49 @@ class Lab:
         raise PermanentError(f"lab {self.id} has no program {program!r}")
 
 
-class Session:
-    """One learner's hold on a lab: what a notebook gets from ``lab("b1")``."""
+class Hold:
+    """One learner's hold on a lab.
+
+    :param place: what the lab's methods get: an account, or a namespace of a cluster
+    :param values: the learner's, settled
+    """
+
+    def __init__(self, lab: Lab, place: Any, values: Values) -> None:
+        self.lab = lab
+        self._place = place
+        self.values = values
+
+    def break_(self, fault: str) -> None:
+        """Cause one of the lab's faults.
+
+        :raises PermanentError: the lab has no such fault
+        """
+        if fault not in self.lab.faults:
+            raise PermanentError(f"lab {self.lab.id} has no fault {fault!r}", f"It has: {', '.join(self.lab.faults)}.")
+        self.lab.faults[fault](self._place, self.values)
+        print(f"Something has changed in lab {self.lab.id}.")
+
+    def observe(self) -> dict[str, Any]:
+        """What is the case now."""
+        return self.lab.observe(self._place, self.values)
+
+    def reset(self) -> list[str]:
+        """Remove all that the lab made, and say what that was."""
+        removed = self.lab.reset(self._place, self.values)
+        print("\n".join(f"removed {line}" for line in removed) if removed else "There was nothing to remove.")
+        return removed
+
+    def run(self, program: str, **options: Any) -> Any:
+        """Run one of the lab's own programs (``session.run("pod", …)``); what it printed, or made."""
+        return self.lab.run(self._place, self.values, program, **options)
+
+
+class Session(Hold):
+    """A learner's hold on a lab in an account: what a notebook gets from ``lab("b1")``."""
 
     def __init__(self, lab: Lab, aws: AwsAccount, seed: bytes) -> None:
-        self.lab = lab
+        super().__init__(lab, aws, settle(lab.values(seed), aws.account))
         self.aws = aws
-        self.values: Values = settle(lab.values(seed), aws.account)
 
     def __repr__(self) -> str:
         return f"<lab {self.lab.id}: {self.lab.title}, account {self.aws.account}>"
@@ -91,26 +127,6 @@ class Session:
         self.lab.prepare(self.aws, self.values)
         print(f"Lab {self.lab.id} is ready in account {self.aws.account}.")
         return self
-
-    def break_(self, fault: str) -> None:
-        """Cause one of the lab's faults.
-
-        :raises PermanentError: the lab has no such fault
-        """
-        if fault not in self.lab.faults:
-            raise PermanentError(f"lab {self.lab.id} has no fault {fault!r}", f"It has: {', '.join(self.lab.faults)}.")
-        self.lab.faults[fault](self.aws, self.values)
-        print(f"Something has changed in lab {self.lab.id}.")
-
-    def observe(self) -> dict[str, Any]:
-        """What is the case now."""
-        return self.lab.observe(self.aws, self.values)
-
-    def reset(self) -> list[str]:
-        """Remove all that the lab made, and say what that was."""
-        removed = self.lab.reset(self.aws, self.values)
-        print("\n".join(f"removed {line}" for line in removed) if removed else "There was nothing to remove.")
-        return removed
 
     def start(self) -> Any:
         """Start the lab's programs on this machine; returns what controls them."""
@@ -130,10 +146,6 @@ class Session:
             return error
         print("allowed")
         return None
-
-    def run(self, program: str, **options: Any) -> Any:
-        """Run one of the lab's own programs (``session.run("pod", …)``); what it printed, or made."""
-        return self.lab.run(self.aws, self.values, program, **options)
 
     def client(self, service: str, as_: str | None = None, region: str | None = None) -> Any:
         """A boto3 client of the account's administrator, or of one of the lab's people (``as_="alice"``)."""

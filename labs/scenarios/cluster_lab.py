@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 
 from labs.cluster.nodes.api import Refused
 from labs.cluster.space import Cluster, Object, Space, kubeconfig_for, until
-from labs.errors import PermanentError, TemporaryError
-from labs.scenarios.base import Lab, Values, settle
+from labs.errors import TemporaryError
+from labs.scenarios.base import Hold, Lab, Values, settle
 
 LABEL = "labs/lab"
 """Label of a namespace that belongs to a lab; its value is the lab's id."""
@@ -59,13 +59,13 @@ class ClusterLab(Lab):
         return [*held, f"namespace {space.name}"]
 
 
-class ClusterSession:
+class ClusterSession(Hold):
     """One learner's hold on a lab of a cluster: what a notebook gets from ``lab("e4")``."""
 
     def __init__(self, lab: ClusterLab, cluster: Cluster, account: str, seed: bytes) -> None:
-        self.lab = lab
-        self.values: Values = settle(lab.values(seed), account)
-        self.space = cluster.space(self.values["namespace"])
+        values = settle(lab.values(seed), account)
+        self.space = cluster.space(values["namespace"])
+        super().__init__(lab, self.space, values)
 
     def __repr__(self) -> str:
         return f"<lab {self.lab.id}: {self.lab.title}, namespace {self.space.name}>"
@@ -78,32 +78,6 @@ class ClusterSession:
         self.lab.prepare(self.space, self.values)
         print(f"Lab {self.lab.id} is ready in namespace {self.space.name}.")
         return self
-
-    def break_(self, fault: str) -> None:
-        """Cause one of the lab's faults.
-
-        :raises PermanentError: the lab has no such fault
-        """
-        if fault not in self.lab.faults:
-            raise PermanentError(
-                f"lab {self.lab.id} has no fault {fault!r}", f"It has: {', '.join(self.lab.faults)}."
-            )
-        self.lab.faults[fault](self.space, self.values)
-        print(f"Something has changed in lab {self.lab.id}.")
-
-    def observe(self) -> dict[str, Any]:
-        """What is the case now."""
-        return self.lab.observe(self.space, self.values)
-
-    def reset(self) -> list[str]:
-        """Remove all that the lab made, and say what that was."""
-        removed = self.lab.reset(self.space, self.values)
-        print("\n".join(f"removed {line}" for line in removed) if removed else "There was nothing to remove.")
-        return removed
-
-    def run(self, program: str, **options: Any) -> Any:
-        """Run one of the lab's own programs; what it printed, or made."""
-        return self.lab.run(self.space, self.values, program, **options)
 
     def apply(self, *objects: Object) -> None:
         """Server-side apply of manifests (dictionaries) in the lab's namespace.
