@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from labs.shop.postgres import Postgres
+from tests.labs.gateways import running
 
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="session")
@@ -30,22 +30,8 @@ def server() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an AWS gateway in a process of its own, with an empty engine."""
-    home = tmp_path_factory.mktemp("gateway")
-    command = [sys.executable, "-m", "labs.aws.gateway", "--port", "0", "--pods-port", "0", "--home", str(home)]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if line.startswith("ready http"):
-                yield line.split()[1].rstrip("/")
-                break
-        else:
-            pytest.fail((home / "log").read_text()[-2000:])
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
+    with running(tmp_path_factory.mktemp("gateway")) as url:
+        yield url
 
 
 def aws_environment(endpoint: str, account: str) -> dict[str, str]:

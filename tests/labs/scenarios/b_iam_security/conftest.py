@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[4]
+from tests.labs.gateways import running
 
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a gateway in a process of its own, with an empty engine."""
-    home = tmp_path_factory.mktemp("gateway")
-    command = [sys.executable, "-m", "labs.aws.gateway", "--port", "0", "--pods-port", "0", "--home", str(home)]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ready http"):
-                yield line.split()[1].rstrip("/")
-                break
-        else:
-            pytest.fail((home / "log").read_text()[-2000:])
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
+    with running(tmp_path_factory.mktemp("gateway")) as url:
+        yield url
