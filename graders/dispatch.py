@@ -78,7 +78,6 @@ class Here:
             judged[name] = self._grader.judge_once(registered, answers(cells, registered.exercise.cells), student)
         return judged
 
-
     def close(self) -> None:
         """Nothing to let go of."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from graders.cluster import ClusterPool
-from graders.dispatch import checks
+from graders.dispatch import Here, checks
 from graders.exercise import find
 from graders.live import Mould, Pool
 from graders.notebook import answers, cells_of
@@ -27,17 +27,6 @@ from graders.receipts import Judged
 from labs.errors import PermanentError, TemporaryError
 
 JUDGE_SECONDS = 900.0  # for one submission
-
-
-def load() -> None:
-    """Import what judging needs."""
-    import graders.runner
-    import labs.aws.account
-    from labs.scenarios import registry
-
-    registry()
-    assert graders.runner
-    assert labs.aws.account
 
 
 def run(control: socket.socket, mould: Path, lessons: int, cluster: Path) -> None:
@@ -99,22 +88,16 @@ class Judges:
 
     def judged(self, notebook: Any, released: Path, student: str, kept: Mapping[str, Judged]) -> dict[str, Judged]:
         """See :class:`graders.dispatch.Dispatcher`."""
-        cells, found = cells_of(notebook), {}
-        missing = {}
+        cells, missing = cells_of(notebook), {}
         for name in checks(cells):
             registered = find(name)
             sources = answers(cells, registered.exercise.cells)
             if name in kept:
                 self._grader.remember(registered, student, kept[name])
-            if (known := self._grader.remembered(registered, sources, student)) is not None:
-                found[name] = known
-            else:
+            if self._grader.remembered(registered, sources, student) is None:
                 missing[name] = sources
-        if missing:
-            for name, judged in self._asked(student, missing).items():
-                self._grader.remember(find(name), student, judged)
-                found[name] = judged
-        return {name: found[name] for name in checks(cells)}
+        found = self._asked(student, missing) if missing else {}
+        return Here(self._grader).judged(notebook, released, student, found)
 
     def _asked(self, student: str, exercises: Mapping[str, Mapping[str, str]]) -> dict[str, Judged]:
         line = json.dumps({"student": student, "exercises": exercises}).encode() + b"\n"

@@ -164,9 +164,11 @@ class Gateway:
         self.made = time.monotonic()
         self._frozen = False
         self._used = False
+        from labs.aws.gateway.serving import bind
+
         home.mkdir(parents=True, exist_ok=True)
         # Bound here, so that every copy has the same address.
-        listeners = [_listener(), _listener()]
+        listeners = [bind(0), bind(0)]
         try:
             self.endpoint = f"http://127.0.0.1:{listeners[0].getsockname()[1]}"
             self._control = mould.gateway(home, listeners)
@@ -249,13 +251,6 @@ class Gateway:
                 pass
         self._control.close()
         shutil.rmtree(self.home, ignore_errors=True)
-
-
-def _listener() -> socket.socket:
-    """A listening socket on a free port."""
-    from labs.aws.gateway.serving import bind
-
-    return bind(0)
 
 
 class Pool:

@@ -21,8 +21,12 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labs.errors import LabError
+
+if TYPE_CHECKING:
+    from labs.aws.gateway.copies import Origin
 
 REQUEST = 4096  # bytes
 REQUEST_SECONDS = 5.0
@@ -85,12 +89,13 @@ def _load() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import jsonschema
 
-    from graders import exercise, judging
+    import graders.judging
+    import graders.runner  # noqa: F401 (each judge imports it)
+    from labs.scenarios import registry
 
     _client("iam")
     jsonschema.Draft202012Validator({}).is_valid({})
-    exercise.discover()
-    judging.load()
+    registry()
 
 
 def _client(service: str) -> None:
@@ -103,7 +108,7 @@ def _client(service: str) -> None:
 
 
 def _answer(
-    listener: socket.socket, path: Path, origin: object, told: int, forked: Callable[[Callable[[], object]], None]
+    listener: socket.socket, path: Path, origin: Origin, told: int, forked: Callable[[Callable[[], object]], None]
 ) -> None:
     """Take one request; one that is none is dropped with its connection."""
     connection, _ = listener.accept()
@@ -118,7 +123,7 @@ def _answer(
         connection.settimeout(None)
         if request["kind"] == "gateway":
             names = dict(zip(("host", "pods"), sockets, strict=True))
-            forked(lambda: origin.run(Path(request["home"]), names, connection, told))  # type: ignore[attr-defined]
+            forked(lambda: origin.run(Path(request["home"]), names, connection, told))
         elif request["kind"] == "judge":
             from graders import judging
 

@@ -206,8 +206,7 @@ def test_a_killed_mould_is_replaced(pool):
         assert buckets(live) == []
 
 
-def test_an_attempt_begins_as_before_after_one_that_left_a_process(pool):
-    """Rotation functions and Lambda run in processes of the attempt's."""
+def test_no_process_is_left_of_an_attempt(pool):
     with Live(pool, None, {}, ACCOUNT) as live:
         assert live.endpoint
         [attempt] = gateways(pool)[1]

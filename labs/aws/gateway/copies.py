@@ -60,8 +60,13 @@ class Origin:
         self._taught: frozenset[str] = frozenset()
         self._count = 0
 
+    @property
+    def copyable(self) -> bool:
+        """Can what this engine knows be copied by a fork?"""
+        return bool(self._engine.copyable)
+
     def learn(self, lessons: Iterable[str]) -> None:
-        """Load what gateways turned out to need; ``lessons`` come from :meth:`Gateway.lessons`."""
+        """Load what gateways turned out to need; ``lessons`` come from :meth:`lessons`."""
         engines = []
         for kind, _, what in (lesson.partition(" ") for lesson in lessons):
             if kind == "model":
@@ -125,7 +130,7 @@ class Origin:
 
     def _lines(self) -> list[str]:
         modules = [f"module {name}" for name in list(sys.modules) if _plain(name)]
-        known = [f"engine {one}" for one in self._engine.known()] if self._engine.copyable else []
+        known = [f"engine {one}" for one in self._engine.known()] if self.copyable else []
         return [*modules, *known, *models.lessons()]
 
 
@@ -183,7 +188,7 @@ class _Gateway:
         await servers.start()
         self._say("ready")
         while (word := await _readable(self._control, self._heard)) == "freeze":
-            if self._origin._engine.copyable:
+            if self._origin.copyable:
                 await servers.leave()
                 await self._app.pause()
                 self._keep()
