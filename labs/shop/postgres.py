@@ -12,6 +12,7 @@ run as root, so root gives it the user 65534.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import importlib.util
 import os
 import secrets
@@ -324,19 +325,43 @@ def main() -> int:
         print("Set POSTGRES_PASSWORD, and PGDATA to an absolute path.", file=sys.stderr)
         return 2
     try:
+        alone = _alone(Path(data))
         keep(Path(data), user, password, environ.get("POSTGRES_DB", "") or user)
-    except PermanentError as error:
+    except (PermanentError, TemporaryError) as error:
         print(error, file=sys.stderr)
         return 1
     lasting = {name: value for name, value in SETTINGS.items() if name not in ("fsync", "synchronous_commit")}
     lasting["listen_addresses"] = environ.get("POD_IP", "") or "127.0.0.1"
     words = [word for name, value in lasting.items() for word in ("-c", f"{name}={value}")]
     server, port = str(programs() / "postgres"), environ.get("PGPORT", "5432")
-    running = subprocess.Popen([server, "-D", data, "-p", port, *words], preexec_fn=_end_with_parent, **_plainly())
+    running = subprocess.Popen(
+        [server, "-D", data, "-p", port, *words], preexec_fn=_end_with_parent, pass_fds=(alone,), **_plainly()
+    )
     # SIGTERM would wait for every client to leave ("Shutting Down the Server", PostgreSQL): the image sends SIGINT, too
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.send_signal(signal.SIGINT))
     return running.wait()
+
+
+def _alone(data: Path) -> int:
+    """A lock on a data folder, held while the result, a file descriptor, is open here or in a process that has it.
+
+    The server inherits it: where the one before was killed, its own processes need a moment to notice and end, and
+    PostgreSQL would refuse the folder until then.
+
+    :raises TemporaryError: another server has the folder after ``STOP_SECONDS``
+    """
+    data.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(data.parent / f".{data.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    deadline = time.monotonic() + STOP_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TemporaryError(f"{data} still belongs to another PostgreSQL after {STOP_SECONDS:.0f} s") from None
+            time.sleep(0.05)
 
 
 def _end_with_parent() -> None:

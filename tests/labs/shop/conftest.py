@@ -20,7 +20,6 @@ from labs.shop.postgres import Postgres
 from tests.labs.gateways import running
 
 
-
 @pytest.fixture(scope="session")
 def server() -> Iterator[Postgres]:
     with Postgres() as running:
