@@ -251,19 +251,22 @@ def main(arguments: list[str] | None = None) -> None:
         first = _alone(keepers)
         if not first:
             fcntl.flock(keepers, fcntl.LOCK_SH)  # waits for one that is stopping the cluster
+        problem = None
         try:
-            control.up(["kubernetes"], lambda line: print(line, file=sys.stderr, flush=True))
-            fcntl.flock(keepers, fcntl.LOCK_SH)
-            print("first" if first else "ready", flush=True)
-            sys.stdin.buffer.read()
-        except KeyboardInterrupt:
-            pass
+            with suppress(KeyboardInterrupt):
+                control.up(["kubernetes"], lambda line: print(line, file=sys.stderr, flush=True))
+                fcntl.flock(keepers, fcntl.LOCK_SH)
+                print("first" if first else "ready", flush=True)
+                sys.stdin.buffer.read()
         except LabError as error:
-            sys.exit(str(error))
+            problem = str(error)
         finally:
+            with suppress(KeyboardInterrupt):  # SIGTERM may follow the end of standard input at once
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if _alone(keepers):
                 control.down()
+        sys.exit(problem)
 
 
 def _alone(keepers: IO[str]) -> bool:

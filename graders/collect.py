@@ -25,6 +25,7 @@ from typing import Any
 from graders import worker
 from graders.exercise import Exercise, Returns
 from labs import jail
+from labs.errors import TemporaryError
 
 WALL_SECONDS = 10.0  # from start to reply
 SOURCE = 256 * 1024  # characters of all answer cells together
@@ -80,7 +81,8 @@ def collect(
     :param calls: by function of the answer, the arguments of each call
     :param connect: TCP ports the cells may connect to: the gateway's, for an exercise that grants it
     :param environment: environment variables besides the usual few, such as the endpoint at that port
-    Raises PermanentError where the jail cannot keep its promises on this host.
+    Raises PermanentError where the jail cannot keep its promises on this host, TemporaryError where Python does not
+    start in it.
     """
     missing = [cell for cell in exercise.cells if not isinstance(sources.get(cell), str)]
     if missing:
@@ -147,7 +149,10 @@ def _granted(folder: str, connect: tuple[int, ...], environment: Mapping[str, st
 
 
 def _talk(request: bytes, granted: jail.Spec) -> tuple[bytes | None, jail.Result]:
-    """Start the worker, send the request, read one line before the deadline, end it: (the line, how it ended)."""
+    """Start the worker, send the request, read its reply before the deadline, end it: (the reply, how it ended).
+
+    Raises TemporaryError when the worker itself did not come so far that it could run the answer.
+    """
     deadline = time.monotonic() + WALL_SECONDS
     ours, theirs = os.pipe()
     try:
@@ -165,21 +170,28 @@ def _talk(request: bytes, granted: jail.Spec) -> tuple[bytes | None, jail.Result
             finally:
                 os.close(theirs)
         with running:
-            line = _read_line(ours, deadline)
+            ready = _read(ours, len(worker.READY), deadline)
+            line = _read(ours, REPLY + 1, deadline) if ready == worker.READY else None
             ended = (running.wait(ENDED_SECONDS) if line is not None else None) or running.kill()
     finally:
         os.close(ours)
+    if ready != worker.READY:
+        how = f"it ended with status {ended.status}" if ready is not None else f"not ready after {WALL_SECONDS:.0f} s"
+        raise TemporaryError(
+            f"Python did not start for an answer (jail: {ended.rung}): {how}.",
+            "The machine may be too busy. Otherwise: does `python -I` start with only what labs.jail.runtime() lists?",
+        )
     return line, ended
 
 
-def _read_line(pipe: int, deadline: float) -> bytes | None:
-    """Bytes up to the first newline or the end, None when the deadline passed first; at most REPLY + 1 of them."""
+def _read(pipe: int, most: int, deadline: float) -> bytes | None:
+    """Bytes up to the first newline, the end, or so many; None when the deadline passed first."""
     data = bytearray()
-    while len(data) <= REPLY:
+    while len(data) < most:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([pipe], [], [], left)[0]:
             return None
-        chunk = os.read(pipe, 65536)
+        chunk = os.read(pipe, min(65536, most - len(data)))
         data += chunk
         if not chunk or b"\n" in chunk:
             break

@@ -207,8 +207,8 @@ class Jobs:
             if _condition(job, "Complete"):
                 return
             if failed := _condition(job, "Failed"):
-                log = self._pod_log(name)[-400:].strip()
-                what = f"The Job {name} failed: {failed.reason}: {failed.message}; its pod said: {log or 'nothing'}"
+                log = _end(self._pod_log(name))
+                what = f"The Job {name} failed: {failed.reason}: {failed.message}; its pod said: {log}"
                 if failed.reason == "PodFailurePolicy":
                     raise PermanentError(what)
                 raise TemporaryError(what)
@@ -241,7 +241,7 @@ class Jobs:
                 said = json.loads(line)
                 if isinstance(said, dict) and "exercises" in said:
                     return said
-        raise TemporaryError(f"The pod of {name} printed no verdicts; it said: {log[-400:].strip() or 'nothing'}")
+        raise TemporaryError(f"The pod of {name} printed no verdicts; it said: {_end(log)}")
 
 
 def packed(notebook: Any, released: Path) -> dict[str, bytes]:
@@ -319,6 +319,11 @@ def jobs_of(image: str, namespace: str) -> Callable[[Any], Jobs]:
         raise PermanentError(f"No Kubernetes cluster is configured: {error}", "Set KUBECONFIG.") from error
     api = client.ApiClient()
     return lambda grader: Jobs(grader, image, namespace, client.BatchV1Api(api), client.CoreV1Api(api))
+
+
+def _end(log: str) -> str:
+    """The last line of a log, where a program says what it died of."""
+    return (log.strip() or "nothing").splitlines()[-1][-400:]
 
 
 def _worth_reading(pod: Any) -> tuple[bool, Any]:

@@ -47,7 +47,8 @@ class Grader:
         """The verdict on these answer cells (source by cell id) of this student.
 
         :param hidden: False leaves out the hidden checks: what a learner may see
-        Raises TemporaryError when the grading gateway could not be had; PermanentError for a broken exercise.
+        Raises TemporaryError when the grading gateway or the jail's Python could not be had; PermanentError for a
+        broken exercise.
         """
         return self._graded(registered, sources, student, hidden).verdict
 

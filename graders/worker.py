@@ -1,9 +1,9 @@
 """The process in which submitted answer cells run.  Standard library only; never imported by what it runs.
 
-Run as ``python -I -S worker.py FD FOLDER…``: one JSON request on standard input, one JSON line on file descriptor FD;
-modules are found in the folders, too (``-S`` spares the start-up of ``site``).  It judges
-nothing.  Whatever the answer does to this process, all it can change is the data that comes out, and the parent
-validates that again.
+Run as ``python -I -S worker.py FD FOLDER…``: one JSON request on standard input, READY and one JSON line on file
+descriptor FD; modules are found in the folders, too (``-S`` spares the start-up of ``site``).  It judges nothing.
+Whatever the answer does to this process, all it can change is the data that comes out, and the parent validates that
+again.
 
     request  {"cells": [source…], "names": [variable…], "values": {…}, "calls": {function: [[argument…]…]}}
     reply    {"values": {variable: JSON value}, "refused": {variable: why}, "errors": [text…]}
@@ -31,6 +31,8 @@ DEEPEST = 32  # levels of nesting
 LARGEST = 20_000  # values in one answer
 TEXT = 256 * 1024  # characters of text in one answer
 INTEGER = 2**63
+READY = b"ready\n"
+"""Said before the first cell runs."""
 TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, without importing ast
 COROUTINE = 0x80  # inspect.CO_COROUTINE
 
@@ -206,12 +208,13 @@ def _describe(error: BaseException, index: int, name: str) -> str:
 
 
 def main(reply_to: int) -> None:
-    """Read the request, run the cells, write the reply to this file descriptor."""
+    """Read the request, say READY, run the cells, write the reply to this file descriptor."""
     import _sitebuiltins
 
     builtins.exit = builtins.quit = _sitebuiltins.Quitter("exit", "Ctrl-D")
     builtins.help = _sitebuiltins._Helper()
     request = json.loads(sys.stdin.buffer.read())
+    os.write(reply_to, READY)  # whatever goes wrong from here on is the answer's doing
     cells = Cells(request["values"])
     errors = [error for index, source in enumerate(request["cells"]) if (error := cells.run(index, source))]
     values, refused = take(cells.namespace, request["names"])

@@ -10,7 +10,7 @@ from graders import collect as collecting
 from graders.collect import collect
 from graders.exercise import Exercise
 from graders.worker import Refused, plain
-from labs.errors import PermanentError
+from labs.errors import PermanentError, TemporaryError
 
 ANY = Exercise(id="t1-q9", points=1, summary="anything", answers={"x": {}})
 
@@ -141,6 +141,12 @@ def test_weaker_isolation_is_refused_or_noted(monkeypatch):
     evidence = run("x = 1")
     assert evidence.answer == {"x": 1}
     assert {"files", "others"} <= set(evidence.weaker)
+
+
+def test_a_python_that_does_not_start_is_nobodys_wrong_answer(monkeypatch):
+    monkeypatch.setattr(collecting, "WORKER", Path(collecting.__file__).with_name("no_such_worker.py"))
+    with pytest.raises(TemporaryError, match="Python did not start for an answer"):
+        run("x = 1")
 
 
 def test_no_credentials_and_an_empty_folder(monkeypatch):
