@@ -3,7 +3,8 @@
 A jail cannot be joined from outside: a Landlock domain has no door, and joining namespaces takes privileges.  So the
 process that becomes the command leaves one behind, forked before its seccomp filter, that starts others when it is
 asked.  It takes requests at a listening Unix socket that was opened outside; nothing inside can reach that, and the
-process cannot be traced.  It does not carry bytes: a request brings the three files that become the command's own.
+process cannot be traced: the filter of every command forbids it, and it is not dumpable where PRoot need not trace it.
+It does not carry bytes: a request brings the three files that become the command's own.
 
     request     8 hexadecimal digits: length of the JSON ``{"command", "environment", "directory", "terminal"}``, with
                 which come three file descriptors.  Later single bytes: the number of a signal for the command's group.
@@ -70,7 +71,8 @@ def _stay(plan: Mapping[str, Any], door: socket.socket, between: int, scoped: bo
         if descriptor > 2 and descriptor != door.fileno():
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-    confine.prctl(confine.PR_SET_DUMPABLE, 0)
+    if plan["rung"] != "proot" or os.getuid() == 0:     # PRoot of an ordinary user could not follow it any more
+        confine.prctl(confine.PR_SET_DUMPABLE, 0)
     while os.getppid() == between:      # until the process between has ended: the next parent stays
         select.select([], [], [], 0.001)
     confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
