@@ -3,8 +3,8 @@
 A jail cannot be joined from outside: a Landlock domain has no door, and joining namespaces takes privileges.  So the
 process that becomes the command leaves one behind, forked before its seccomp filter, that starts others when it is
 asked.  It takes requests at a listening Unix socket that was opened outside; nothing inside can reach that, and the
-process cannot be traced: the filter of every command forbids it, and it is not dumpable where PRoot need not trace it.
-It does not carry bytes: a request brings the three files that become the command's own.
+process cannot be traced, so that what it holds and may do stays its own.  It does not carry bytes: a request brings the
+three files that become the command's own.
 
     request     8 hexadecimal digits: length of the JSON ``{"command", "environment", "directory", "terminal"}``, with
                 which come three file descriptors.  Later single bytes: the number of a signal for the command's group.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -71,16 +72,16 @@ def _stay(plan: Mapping[str, Any], door: socket.socket, between: int, scoped: bo
         if descriptor > 2 and descriptor != door.fileno():
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-    if plan["rung"] != "proot" or os.getuid() == 0:     # PRoot of an ordinary user could not follow it any more
-        confine.prctl(confine.PR_SET_DUMPABLE, 0)
-    while os.getppid() == between:      # until the process between has ended: the next parent stays
-        select.select([], [], [], 0.001)
-    confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
     woken, wake = os.pipe()
     for end in (woken, wake):
         os.set_blocking(end, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    # from here on without a path or an address in a system call: an ordinary user's PRoot would look into our memory
+    confine.prctl(confine.PR_SET_DUMPABLE, 0)
+    while os.getppid() == between:      # until the process between has ended: the next parent stays
+        select.select([], [], [], 0.001)
+    confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
     visits: dict[socket.socket, int] = {}       # connection → pid
     while True:
         news, _, _ = select.select([door.fileno(), woken, *(each.fileno() for each in visits)], [], [])
@@ -91,11 +92,21 @@ def _stay(plan: Mapping[str, Any], door: socket.socket, between: int, scoped: bo
                 del visits[visit]
                 visit.close()
         if door.fileno() in news:
-            visitor, _ = door.accept()
+            visitor = _accept(door)
             if pid := _admit(plan, visitor, scoped):
                 visits[visitor] = pid
         if _bury(visits) and plan["rung"] == "proot" and not os.fork():
             os._exit(UNKNOWN)
+
+
+def _accept(door: socket.socket) -> socket.socket:
+    """The next visitor, without asking for an address; see ``_stay``."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.accept(door.fileno(), None, None)
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), "accept")
+    os.set_inheritable(descriptor, False)
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
 
 
 def _admit(plan: Mapping[str, Any], visitor: socket.socket, scoped: bool) -> int:
@@ -163,15 +174,16 @@ def _become(plan: Mapping[str, Any], request: Mapping[str, Any], files: Sequence
         os.dup2(descriptor, number)
     if request["terminal"]:
         confine.take_terminal()
+    if seccomp.available():
+        seccomp.install(seccomp.program(plan, pid=os.getpid(), scoped=scoped))
+    # only now: without its filter nobody inside may get hold of it; and before the first path, which PRoot has to read
+    confine.prctl(confine.PR_SET_DUMPABLE, 1)
     for descriptor in confine.open_files():
         if descriptor > 2 and descriptor != report:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-    confine.prctl(confine.PR_SET_DUMPABLE, 1)
     environment = {**plan["environment"], **request.get("environment", {})}
     os.chdir(request.get("directory") or plan["directory"] or plan["writable"] or "/")
-    if seccomp.available():
-        seccomp.install(seccomp.program(plan, pid=os.getpid(), scoped=scoped))
     command = [str(word) for word in request["command"]]
     if "/" in command[0]:
         os.execve(command[0], command, environment)
