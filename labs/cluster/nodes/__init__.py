@@ -19,6 +19,7 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     backoff.py      how long a failing container or image waits
     containers.py   containers on disk: started, found again, ended
     shim.py         the process beside each container: starts its jail, keeps its log, notes its end
+    quota.py        a container's limit of processors
     sandbox.py      what a container's jail grants
     environment.py  env, envFrom, downward API, ``$(VAR)``
     volumes.py      the folders that are mounted

@@ -110,7 +110,7 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     await register(administrator, network.ranges.shown(network.ranges.door))
     work = [server.serve(), network.run(), events.send(), pods.follow(), several.keep(),
             orders.serve(given.orders, several.carry_out), disk.hold(nodes, pods.containers),
-            pressure.watch(nodes, pods.of), aws.keep(administrator), usage.measure(), images.tidy(),
+            pressure.watch(nodes, pods.of, usage), aws.keep(administrator), images.tidy(),
             Provisioner(client, events, disks, nodes).run(),
             serve(uvicorn.Server(metrics.server(certificates, network.ranges.door)))]
     tasks = [asyncio.create_task(each) for each in work]

@@ -2,7 +2,8 @@
 
     pods/UID/pod.json                       the pod as it was assigned, and its address
     pods/UID/volumes/NAME/                  see volumes.py
-    pods/UID/containers/NAME/ATTEMPT/       order.json, running.json, exit.json (see shim.py), about.json, log, root/
+    pods/UID/containers/NAME/ATTEMPT/       order.json, running.json, exit.json (see shim.py), cpu.stat
+                                            (quota.py), about.json, log, root/
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labs.cluster.nodes import shim
+from labs.cluster.nodes import quota, shim
 from labs.jail import Spec, processes, rungs
 from labs.services import launch
 
@@ -97,7 +98,8 @@ class Container:
             "spec": {**dataclasses.asdict(spec), "requires": sorted(spec.requires),
                      "mounts": [[each.source, each.target, each.writable] for each in spec.mounts]},
             "command": command, "log": str(self.log), "lock": str(lock), "skew": self.skew, "stdin": stdin,
-            "stdin_once": stdin_once, "stop": int(self.about.get("stop_signal") or signal.SIGTERM)})
+            "stdin_once": stdin_once, "stop": int(self.about.get("stop_signal") or signal.SIGTERM),
+            "cpu": self.about.get("cpu", 0.0)})
         code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from labs.cluster.nodes.shim import main; " \
                "main(sys.argv[1])"
         with (self.folder / "shim.log").open("ab") as errors:
@@ -189,6 +191,13 @@ class Container:
     def skew(self) -> float:
         """Seconds its node's clock was ahead when it was started."""
         return float(self.about.get("skew", 0.0))
+
+    def throttling(self) -> tuple[int, int, float] | None:
+        """(periods, periods with a stop, seconds of stops); None without a limit of processors."""
+        try:
+            return quota.counted(str(self.folder / "cpu.stat"))
+        except (OSError, ValueError):
+            return None
 
     def processes(self) -> list[int]:
         """What runs in it, and what keeps it; without the one beside it."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from labs.cluster.nodes.api import Client, Object
@@ -29,6 +29,12 @@ GROUP = "metrics.k8s.io"
 VERSION = f"{GROUP}/v1beta1"
 ROOT = f"/apis/{VERSION}"
 PORT = 10251
+THROTTLING = {
+    "container_cpu_cfs_periods_total": "Number of elapsed enforcement period intervals.",
+    "container_cpu_cfs_throttled_periods_total": "Number of throttled period intervals.",
+    "container_cpu_cfs_throttled_seconds_total": "Total time duration the container has been throttled.",
+}
+"""cAdvisor's names and words."""
 _PART = re.compile(r"\s*(!?)\s*([\w./-]+)\s*(?:(==|=|!=)\s*([\w.-]*)|(in|notin)\s*\(([^)]*)\))?\s*(?:,|$)")
 
 
@@ -62,7 +68,8 @@ class Metrics:
         self._usage = usage
         self.application = Starlette(routes=[
             Route(ROOT, self._resources), Route(f"{ROOT}/nodes", self._all_nodes),
-            Route(f"{ROOT}/nodes/{{name}}", self._one_node), Route(f"{ROOT}/pods", self._all_pods),
+            Route(f"{ROOT}/nodes/{{name}}", self._one_node), Route(f"{ROOT}/nodes/{{name}}/cadvisor", self._throttling),
+            Route(f"{ROOT}/pods", self._all_pods),
             Route(f"{ROOT}/namespaces/{{namespace}}/pods", self._all_pods),
             Route(f"{ROOT}/namespaces/{{namespace}}/pods/{{name}}", self._one_pod)])
 
@@ -88,6 +95,20 @@ class Metrics:
         name = request.path_params["name"]
         found = [made for node in self._nodes if node.name == name and (made := self._node(node)) is not None]
         return JSONResponse(found[0]) if found else _missing("nodes", name)
+
+    async def _throttling(self, request: Request) -> Response:
+        """What limits of processors did, as a kubelet's ``/metrics/cadvisor`` says it: an API server does not proxy to
+        nodes on loopback, so it is found here."""
+        name = request.path_params["name"]
+        found = [(worker.pod["metadata"], container.name, counts) for node in self._nodes if node.name == name
+                 for worker in self._pods.of(node) for container in worker.attempts.running()
+                 if not node.away and (counts := container.throttling()) is not None]
+        lines = []
+        for index, (metric, what) in enumerate(THROTTLING.items()):
+            lines += [f"# HELP {metric} {what}", f"# TYPE {metric} counter"]
+            lines += [f'{metric}{{container="{container}",namespace="{about["namespace"]}",pod="{about["name"]}"}} '
+                      f"{counts[index]}" for about, container, counts in found]
+        return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
     async def _all_pods(self, request: Request) -> Response:
         namespace = request.path_params.get("namespace")

@@ -24,7 +24,7 @@ from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.containers import Container
 from labs.cluster.nodes.environment import quantity
 from labs.cluster.nodes.node import KEPT_MEMORY, KEPT_STORAGE, Node
-from labs.jail import processes
+from labs.cluster.nodes.usage import Usage as Measured
 
 LOOKED_EVERY = 2.0
 KEPT_FOR = 10.0
@@ -148,12 +148,13 @@ def shown(amount: int, what: str) -> str:
     return str(amount)
 
 
-def measure(pod: Object, folder: Path, containers: list[Container]) -> Usage:
+def measure(pod: Object, folder: Path, containers: list[Container], measured: Measured) -> Usage:
     """What a pod uses now."""
     memory, disk, pids = {}, {}, 0
     for container in containers:
-        memory[container.name], _, tasks = processes.usage(container.processes())
-        pids += tasks
+        if (sample := measured.latest(container)) is not None:
+            memory[container.name] = sample.memory
+            pids += sample.tasks
         disk[container.name] = size(container.folder)
     volumes: dict[str, int] = {}
     volatile: dict[str, int] = {}
@@ -215,19 +216,20 @@ class Gauge:
         return before != self._node.pressures
 
 
-def _measured(here: Sequence[tuple[Tenant, list[Container]]]) -> list[Usage]:
-    return [measure(tenant.pod, tenant.folder, running) for tenant, running in here]
+def _measured(here: Sequence[tuple[Tenant, list[Container]]], measured: Measured) -> list[Usage]:
+    return [measure(tenant.pod, tenant.folder, running, measured) for tenant, running in here]
 
 
-async def watch(nodes: list[Node], tenants: Callable[[Node], Sequence[Tenant]]) -> None:
-    """Look at every node that is on, without end."""
+async def watch(nodes: list[Node], tenants: Callable[[Node], Sequence[Tenant]], measured: Measured) -> None:
+    """Measure all containers and look at every node that is on, without end."""
     gauges: dict[str, Gauge] = {}
     while True:
+        await measured.measure()
         for node in [each for each in nodes if not each.stopped]:
             gauge = gauges.setdefault(node.name, Gauge(node))
             here = [(tenant, containers) for tenant in tenants(node) if (containers := tenant.active())]
             try:
-                usages = await asyncio.to_thread(_measured, here)
+                usages = await asyncio.to_thread(_measured, here, measured)
             except OSError as error:
                 print(f"{node.name}: what its pods use is not known: {error}", file=sys.stderr)
                 continue

@@ -3,12 +3,13 @@
 It outlives a kill of the nodes (as containerd's shim outlives containerd), so that they find their containers again;
 when nobody plays the nodes for ORPHANED_AFTER seconds, it ends the container.  In FOLDER:
 
-    order.json      what to start: {"spec", "command", "log", "lock", "skew", "stdin", "stdin_once", "stop"}, the last
-                    a signal's number
+    order.json      what to start: {"spec", "command", "log", "lock", "skew", "stdin", "stdin_once", "stop", "cpu"},
+                    the last two a signal's number and a limit in processors, 0 for none
     running.json    {"shim", "shim_started", "started", "doorman"}: pid, its start in clock ticks since boot, Unix time,
                     pid of the process that starts further commands inside
     door            a Unix socket for further commands inside, see labs.jail.doorman
     attach          a Unix socket for what the container reads and writes, see Visitor
+    cpu.stat        what its limit of processors did, see quota.py
     exit.json       {"status", "limit", "finished"}, or {"error"} when the command could not be started
 
 SIGTERM is passed on to the container, as its image's stop signal; SIGUSR1 ends it at once.  It imports little: there is
@@ -30,6 +31,7 @@ import subprocess
 import sys
 import time
 
+from labs.cluster.nodes.quota import Quota
 from labs.errors import LabError
 from labs.jail import Mount, Result, Root, Running, Spec, processes, start
 
@@ -60,7 +62,15 @@ def main(folder: str) -> None:
             write(folder, "exit.json", {"error": str(error), "finished": time.time()})
             return
         door.close()
-        signal.signal(signal.SIGTERM, lambda *_: running.signal(order["stop"]))
+        limit = float(order.get("cpu") or 0)
+        quota = Quota(limit, os.getpid(), running.doorman, os.path.join(folder, "cpu.stat")) if limit else None
+
+        def stop(*_: object) -> None:
+            running.signal(order["stop"])
+            if quota is not None:
+                quota.pardon()
+
+        signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGUSR1, lambda *_: running.signal(signal.SIGKILL))
         write(folder, "running.json", {
             "shim": os.getpid(), "shim_started": started(os.getpid()), "started": time.time(),
@@ -69,6 +79,8 @@ def main(folder: str) -> None:
         with Log(order["log"], order.get("skew", 0.0)) as log:
             result = attend(running, streams, log, order["lock"], attach)
         running.close_pipes()
+        if quota is not None:
+            quota.close()
     write(folder, "exit.json", {"status": result.status, "limit": result.limit, "finished": time.time()})
 
 

@@ -1,4 +1,4 @@
-"""What containers and nodes use: processor time and resident memory, measured every few seconds.
+"""What containers and nodes use: processor time and resident memory, measured by pressure.py every two seconds.
 
 Without the processes that stand beside a container.  A node's use is that of its containers together.
 """
@@ -9,14 +9,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labs.cluster.nodes.containers import Container
 from labs.jail import processes
 
-MEASURED_EVERY = 2.0
 WINDOW = 6.0
-"""Seconds between two measurements, and over which a rate is told (metrics-server: 15 and 10 to 30)."""
+"""Seconds over which a rate is told (metrics-server: 10 to 30)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +25,13 @@ class Sample:
     :param at: Unix time
     :param cpu: seconds of processor time since the container's start
     :param memory: resident bytes
+    :param tasks: processes and threads
     """
 
     at: float
     cpu: float
     memory: int
+    tasks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +55,26 @@ class Usage:
         self._samples: dict[str, deque[Sample]] = {}
 
     async def measure(self) -> None:
-        """Measure without end."""
-        while True:
-            running = list(self._containers())
-            taken = await asyncio.to_thread(lambda: {each.identifier: _sample(each) for each in running})  # noqa: B023
-            for name in set(self._samples) - set(taken):
-                del self._samples[name]
-            for name, sample in taken.items():
-                self._add(name, sample)
-            await asyncio.sleep(MEASURED_EVERY)
+        """Take one measurement of each."""
+        running = list(self._containers())
+        taken = await asyncio.to_thread(lambda: {each.identifier: _sample(each) for each in running})
+        for name in set(self._samples) - set(taken):
+            del self._samples[name]
+        for name, sample in taken.items():
+            self._add(name, sample)
 
     def _add(self, name: str, sample: Sample) -> None:
         kept = self._samples.setdefault(name, deque())
         if kept and sample.cpu < kept[-1].cpu:      # a process ended at that moment: time is never given back
-            sample = Sample(sample.at, kept[-1].cpu, sample.memory)
+            sample = replace(sample, cpu=kept[-1].cpu)
         kept.append(sample)
         while len(kept) > 2 and sample.at - kept[1].at >= WINDOW:
             kept.popleft()
+
+    def latest(self, container: Container) -> Sample | None:
+        """None until it has been measured."""
+        kept = self._samples.get(container.identifier)
+        return kept[-1] if kept else None
 
     def of(self, container: Container) -> Use | None:
         """None until it has been measured twice."""
@@ -82,5 +86,5 @@ class Usage:
 
 
 def _sample(container: Container) -> Sample:
-    memory, cpu, _ = processes.usage(container.inside())
-    return Sample(time.time(), cpu, memory)
+    memory, cpu, tasks = processes.usage(container.inside())
+    return Sample(time.time(), cpu, memory, tasks)

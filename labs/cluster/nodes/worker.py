@@ -25,7 +25,7 @@ from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import Attempts, Container
-from labs.cluster.nodes.environment import ConfigError, expand, variables
+from labs.cluster.nodes.environment import ConfigError, expand, quantity, variables
 from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.images import Image, ImageError, Images
 from labs.cluster.nodes.node import Node, now
@@ -252,7 +252,8 @@ class Worker:
         backoff = self.place.backoff.after(float(last.about.get("backoff", 0.0)), ran) if last else 0.0
         container = self.attempts.new(name, {
             "backoff": backoff, "image": image.identifier, "message_policy": spec.get("terminationMessagePolicy"),
-            "stop_signal": roots.stop_signal(image), "skew": self.node.skew, "terminal": bool(spec.get("tty"))})
+            "stop_signal": roots.stop_signal(image), "skew": self.node.skew, "terminal": bool(spec.get("tty")),
+            "cpu": float(quantity((spec.get("resources") or {}).get("limits", {}).get("cpu", "0")))})
         root = container.folder / "root"
         own_folder = {} if image.root and sandbox.mountable() else {"HOME": str(root), "TMPDIR": str(root)}
         environment = {**own_folder, **({"TERM": "xterm"} if spec.get("tty") else {}), **environment}

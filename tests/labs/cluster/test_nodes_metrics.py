@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from labs.cluster.nodes.metrics import selects
+from labs.services import control
 from tests.labs.cluster import waiting
+from tests.labs.cluster.test_nodes import pod
 
 NODES = 1
 until = functools.partial(waiting.until, within=60.0)
@@ -57,6 +61,35 @@ def test_top_shows_what_is_used_and_the_autoscaler_acts_on_it(kubectl: Kubectl) 
           "the autoscaler wants two")
     kubectl("delete", "hpa", "busy")
     kubectl("delete", "deployment", "busy")
+
+
+def test_a_cpu_limit_holds_and_its_throttling_is_told_also_after_the_nodes_were_killed(kubectl: Kubectl) -> None:
+    def counts() -> list[float]:
+        text = kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes/node-a/cadvisor").stdout
+        return [float(line.split()[1]) for line in text.splitlines() if 'pod="held"' in line]
+
+    def nodes() -> int | None:
+        return next(row.pid for row in control.status() if row.name == "nodes")
+
+    held = pod("held", ["python3", "-c", "while True: pass"], {"terminationGracePeriodSeconds": 0},
+               resources={"limits": {"cpu": "200m"}})
+    kubectl("apply", "-f", "-", stdin=json.dumps(held))
+    until(lambda: (seen := counts()) and seen[1] > 10, "it is throttled")
+    killed = nodes()
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    control.up(["kubernetes"])
+    until(lambda: nodes() not in (None, killed), "the nodes are played again")
+    before = until(counts, "its throttling is told")
+
+    def rate() -> bool:
+        words = kubectl("top", "pod", "held", "--no-headers", status=None).stdout.split()
+        return bool(words) and 150 <= int(words[1].removesuffix("m")) <= 250
+
+    until(rate, "it runs on, at its limit")
+    assert all(later > earlier for later, earlier in zip(counts(), before, strict=True))
+    assert kubectl("exec", "held", "--", "echo", "here").stdout == "here\n"
+    kubectl("delete", "pod", "held")
 
 
 def test_the_api_server_authorises_who_asks(kubectl: Kubectl) -> None:
