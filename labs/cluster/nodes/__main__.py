@@ -22,7 +22,7 @@ from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
 from labs.cluster.images.store import of_home
 from labs.cluster.network import Network
-from labs.cluster.nodes import access, disk, fleet, node, orders, pressure
+from labs.cluster.nodes import access, disk, fleet, node, orders, pressure, volatile
 from labs.cluster.nodes.api import Client
 from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
@@ -83,6 +83,7 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS))
     end_strays(given.home, folder / "pods")
+    volatile.tidy()
     certificates = pki.ensure(given.home / "kubernetes" / "pki")
     write_kubeconfig(given.home / "kubernetes" / "nodes.kubeconfig", given.server, certificates, access.IDENTITY)
     administrator = Client(given.server, certificates, "admin")
@@ -121,6 +122,7 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
         task.cancel()
     await pods.end()
     end_strays(given.home, None)
+    volatile.tidy(folder / "pods")
     await asyncio.wait([*tasks, later])
     await client.close()
     await administrator.close()

@@ -74,6 +74,31 @@ def resource(pod: Object, reference: Object, container: Object, allocatable: Map
     return str(-int(-quantity(found) // divisor))
 
 
+def links(pod: Object, services: Mapping[tuple[str, str], Object]) -> dict[str, str]:
+    """Variables that tell a pod its namespace's Services ("Discovering services", Kubernetes documentation).
+
+    :param services: by (namespace, name)
+    """
+    made: dict[str, str] = {}
+    if pod["spec"].get("enableServiceLinks") is False:
+        return made
+    for (namespace, service), found in services.items():
+        address = found["spec"].get("clusterIP")
+        ports = found["spec"].get("ports") or []
+        if namespace != pod["metadata"]["namespace"] or address in (None, "", "None") or not ports:
+            continue
+        name = service.upper().replace("-", "_")
+        made |= {f"{name}_SERVICE_HOST": address, f"{name}_SERVICE_PORT": str(ports[0]["port"])}
+        for each in ports:
+            number, protocol = str(each["port"]), each.get("protocol", "TCP")
+            if each.get("name"):
+                made[f"{name}_SERVICE_PORT_{each['name'].upper().replace('-', '_')}"] = number
+            link, stem = f"{protocol.lower()}://{address}:{number}", f"{name}_PORT_{number}_{protocol}"
+            made.setdefault(f"{name}_PORT", link)
+            made |= {stem: link, f"{stem}_PROTO": protocol.lower(), f"{stem}_PORT": number, f"{stem}_ADDR": address}
+    return made
+
+
 async def variables(pod: Object, container: Object, fetch: Fetch, base: Mapping[str, str],
                     allocatable: Mapping[str, str]) -> dict[str, str]:
     """All variables of a container, over those of ``base``; raises ConfigError."""

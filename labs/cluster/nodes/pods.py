@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from labs.cluster.nodes import shim
+from labs.cluster.nodes import shim, volatile
 from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.containers import Container
 from labs.cluster.nodes.node import Cut, Node
@@ -92,6 +92,7 @@ class Pods:
         """The node is gone for good: nothing of its pods stays."""
         self._nodes.pop(node.name, None)
         for folder in await self._drop(node):
+            volatile.tidy(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _drop(self, node: Node) -> list[Path]:

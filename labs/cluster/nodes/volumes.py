@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+from labs.cluster.nodes import volatile
 from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.environment import ConfigError, Fetch, contents, field, resource
 from labs.cluster.storage.mounts import KINDS
@@ -58,6 +59,8 @@ class Volumes:
             folders[name] = self._folder / name
             writable[name] = files is None
             if files is None:
+                if (volume["emptyDir"] or {}).get("medium") == "Memory":
+                    folders[name] = volatile.folder(folders[name])
                 folders[name].mkdir(parents=True, exist_ok=True)
                 folders[name].chmod(0o777)
             else:

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from labs.cluster.network import Network
-from labs.cluster.nodes import disk, hooks, pressure, roots, sandbox, states
+from labs.cluster.nodes import disk, hooks, pressure, roots, sandbox, states, volatile
 from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import Attempts, Container
-from labs.cluster.nodes.environment import ConfigError, expand, quantity, variables
+from labs.cluster.nodes.environment import ConfigError, expand, links, quantity, variables
 from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.images import Image, ImageError, Images
 from labs.cluster.nodes.node import Node, now
@@ -369,6 +369,7 @@ class Worker:
         own = {} if image.root else {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
         base = {
             **own, **self.place.aws.environment(), **image.environment,
+            **links(self.pod, self.place.network.table.services),
             "HOSTNAME": roots.hostname(self.pod), "POD_IP": self.loopback,
             "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.place.api_port),
             "KUBERNETES_SERVICE_PORT_HTTPS": str(self.place.api_port)}
@@ -496,6 +497,7 @@ class Worker:
             except Refused as error:
                 if error.status not in (404, 409):
                     raise
+        volatile.tidy(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         return None
 
@@ -504,6 +506,7 @@ class Worker:
         delay = self._end(EVICTED_WITHIN if self._evicted else self.grace())
         await self._report()
         if delay is None and self._evicted:
+            volatile.tidy(self.folder)
             await asyncio.to_thread(shutil.rmtree, self.folder / "volumes", ignore_errors=True)
         return LOOKED_EVERY if delay is None else delay
 
@@ -585,9 +588,11 @@ class Worker:
                        "message": "Pod was active on the node longer than the specified deadline"}
         elif before.get("phase") in FINISHED:
             status["phase"] = before["phase"]       # a phase that is over does not come back
+        described = self.pod["metadata"]
+        for each in (status, *status.get("conditions", [])):
+            each["observedGeneration"] = described.get("generation")
         if status == self._sent:
             return
-        described = self.pod["metadata"]
         try:
             await self.place.client.patch(
                 f"/api/v1/namespaces/{described['namespace']}/pods/{described['name']}/status",

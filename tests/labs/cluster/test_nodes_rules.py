@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from labs import jail
-from labs.cluster.nodes import environment, shim, states, volumes
+from labs.cluster.nodes import environment, shim, states, volatile, volumes
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import Container, Exit
 from labs.cluster.nodes.images import HostImages, ImageError
@@ -28,6 +28,42 @@ from labs.cluster.nodes.logs import Wanted, read
 ])
 def test_references_are_expanded(text: str, expanded: str) -> None:
     assert environment.expand(text, {"A": "1", "B": "2"}) == expanded
+
+
+def test_a_pod_is_told_its_namespaces_services() -> None:
+    """"Discovering services" (Kubernetes documentation)."""
+    port = {"name": "http", "port": 80}
+    ports = [port, {"port": 53, "protocol": "UDP"}]
+    services = {("shop", "my-api"): {"spec": {"clusterIP": "10.96.0.7", "ports": ports}},
+                ("shop", "headless"): {"spec": {"clusterIP": "None", "ports": [port]}},
+                ("other", "far"): {"spec": {"clusterIP": "10.96.0.8", "ports": [port]}}}
+    pod: dict[str, Any] = {"metadata": {"namespace": "shop"}, "spec": {}}
+    assert environment.links(pod, services) == {
+        "MY_API_SERVICE_HOST": "10.96.0.7", "MY_API_SERVICE_PORT": "80", "MY_API_SERVICE_PORT_HTTP": "80",
+        "MY_API_PORT": "tcp://10.96.0.7:80", "MY_API_PORT_80_TCP": "tcp://10.96.0.7:80",
+        "MY_API_PORT_80_TCP_PROTO": "tcp", "MY_API_PORT_80_TCP_PORT": "80", "MY_API_PORT_80_TCP_ADDR": "10.96.0.7",
+        "MY_API_PORT_53_UDP": "udp://10.96.0.7:53", "MY_API_PORT_53_UDP_PROTO": "udp",
+        "MY_API_PORT_53_UDP_PORT": "53", "MY_API_PORT_53_UDP_ADDR": "10.96.0.7"}
+    pod["spec"]["enableServiceLinks"] = False
+    assert environment.links(pod, services) == {}
+
+
+def test_volumes_in_memory_go_with_their_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = tmp_path / "shm"
+    shelf.mkdir()
+    monkeypatch.setattr(volatile, "MEMORY", shelf)
+    monkeypatch.setattr("os.path.ismount", lambda path: True)
+    volume = tmp_path / "pods" / "1" / "volumes" / "cache"
+    made = volatile.folder(volume)
+    assert made.is_relative_to(shelf)
+    assert volatile.folder(volume) == made == volume.resolve()
+    volatile.tidy()
+    assert made.is_dir(), "its pod is there"
+    volatile.tidy(tmp_path / "pods" / "1")
+    assert not list(shelf.iterdir())
+    monkeypatch.setattr("os.path.ismount", lambda path: False)
+    assert volatile.folder(volume) == volume, "no memory: on the disk"
+    assert volume.is_dir()
 
 
 @pytest.mark.parametrize(("text", "number"), [
