@@ -86,6 +86,7 @@ def make_images(store: Store, programs_in: Path) -> None:
             (folder / "etc" / "group").write_text("root:x:0:\nnobody:x:65534:\n")
             if "/agnhost" in recipe:
                 shutil.copy(programs_in / "agnhost", folder / "agnhost")
+                (folder / "agnhost-2").symlink_to("agnhost")
             if "nginx" in recipe:
                 _nginx(folder)
             (folder / "Dockerfile").write_text(recipe)
@@ -156,7 +157,7 @@ def main() -> int:
     if not options.anew:
         passed = [name for name, (how, _) in results(folder).items() if how == "passed"]
         skip = "|".join(filter(None, [skip, *(re.escape(name.split(" [Conformance]")[0]) for name in passed)]))
-    number = len(list(folder.glob("junit_*.xml")))
+    number = len(list(folder.glob("log_*.txt")))
     command = [str(there / "ginkgo"), f"--procs={options.jobs}", f"--focus={options.focus}", f"--skip={skip}",
                "--no-color", "--succinct", f"--timeout={SECONDS}s", f"--output-dir={folder}",
                f"--junit-report=junit_{number:04}.xml", str(there / "e2e.test"), "--",

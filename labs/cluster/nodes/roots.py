@@ -17,6 +17,7 @@ from labs import jail
 from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.environment import ConfigError
 from labs.cluster.nodes.images import Image
+from labs.cluster.storage.mounts import hosts_file
 from labs.jail import rungs, view
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -107,6 +108,8 @@ def hostname(pod: Object) -> str:
 
 def hosts(pod: Object, address: str) -> str:
     """``/etc/hosts`` as a kubelet writes it."""
+    if pod["spec"].get("hostNetwork"):
+        return "# Kubernetes-managed hosts file (host network).\n" + hosts_file(pod["spec"].get("nodeName", ""))
     name, subdomain = hostname(pod), pod["spec"].get("subdomain")
     full = f"{name}.{subdomain}.{pod['metadata']['namespace']}.svc.cluster.local\t" if subdomain else ""
     lines = ["# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback",

@@ -46,9 +46,9 @@ def mounts(container: Object, volumes: dict[str, Path], writable: dict[str, bool
             source = source / inside
             if not source.resolve().is_relative_to(volumes[each["name"]].resolve()):
                 raise ValueError(f"subPath {inside} leaves its volume")
-            if not source.exists():
-                source.mkdir(parents=True)
-                source.chmod(0o777)
+            for fresh in [path for path in (source, *source.parents) if not path.exists()][::-1]:
+                fresh.mkdir()
+                fresh.chmod(0o777)      # those above it too: a container's user is not the nodes'
         made.append(jail.Mount(str(source), each["mountPath"], writable[each["name"]] and not each.get("readOnly")))
     if mountable():
         message = folder / "termination-log"

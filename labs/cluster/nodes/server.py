@@ -168,7 +168,8 @@ def _options_refusal(request: HTTPConnection) -> Response | None:
 
 
 def _protocol_refusal(request: HTTPConnection, known: tuple[str, ...]) -> Response | None:
-    if request.scope["type"] != "websocket" or set(known) & set(request.scope["subprotocols"]):
+    asked = request.scope.get("subprotocols")
+    if not asked or set(known) & set(asked):        # no WebSocket, or one of the oldest, whose messages are the same
         return None
-    return PlainTextResponse(f"requested protocol(s) are not supported: {request.scope['subprotocols']}; supports "
+    return PlainTextResponse(f"requested protocol(s) are not supported: {asked}; supports "
                              f"{list(known)}", 403)

@@ -58,13 +58,14 @@ def restarts(policy: str, ended: Exit) -> bool:
     return policy == "Always" or (policy == "OnFailure" and ended.status != 0)
 
 
-def container_status(seen: Seen, initialised: bool, init: bool = False) -> Object:
+def container_status(seen: Seen, inits: bool = False, init: bool = False) -> Object:
     """One entry of ``containerStatuses`` or ``initContainerStatuses``.
 
-    :param initialised: have all init containers done their work?
+    :param inits: has the pod init containers?  Then what has not run yet is said to wait for the pod
+    :param init: is it one?
     """
     last, ended = seen.last, seen.ended
-    state, before = _states(seen, initialised or init)
+    state, before = _states(seen, inits)
     ready = seen.running and seen.ready and seen.started
     if init and not sidecar(seen.spec):
         ready = ended is not None and ended.status == 0
@@ -77,7 +78,7 @@ def container_status(seen: Seen, initialised: bool, init: bool = False) -> Objec
     return made
 
 
-def _states(seen: Seen, initialised: bool) -> tuple[Object, Object]:
+def _states(seen: Seen, inits: bool) -> tuple[Object, Object]:
     """(state, lastState)."""
     before = _terminated(seen.previous)
     if seen.running and not seen.starting:
@@ -88,7 +89,7 @@ def _states(seen: Seen, initialised: bool) -> tuple[Object, Object]:
         return {"waiting": {"reason": reason, **({"message": message} if message else {})}}, _terminated(seen.last)
     if seen.ended is not None:
         return _terminated(seen.last), before
-    return {"waiting": {"reason": "ContainerCreating" if initialised else "PodInitializing"}}, before
+    return {"waiting": {"reason": "PodInitializing" if inits else "ContainerCreating"}}, before
 
 
 def _terminated(container: Container | None) -> Object:
@@ -127,9 +128,9 @@ def pod_status(pod: Object, address: str, inits: Sequence[Seen], apps: Sequence[
     made: Object = {
         "phase": found, "hostIP": "127.0.0.1", "hostIPs": [{"ip": "127.0.0.1"}],
         "startTime": pod["status"].get("startTime") or moment(now),
-        "containerStatuses": [container_status(each, done) for each in apps]}
+        "containerStatuses": [container_status(each, bool(inits)) for each in apps]}
     if inits:
-        made["initContainerStatuses"] = [container_status(each, done, init=True) for each in inits]
+        made["initContainerStatuses"] = [container_status(each, True, init=True) for each in inits]
     if address:
         made |= {"podIP": address, "podIPs": [{"ip": address}]}
     watched = [*made["containerStatuses"], *(

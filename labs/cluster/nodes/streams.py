@@ -3,11 +3,14 @@
 "WebSocket" (Kubernetes API reference, "v5.channel.k8s.io"): the first byte of a message is its channel: 0 standard
 input, 1 output, 2 errors, 3 a Status at the end, 4 the terminal's size; 255 and a channel end that channel (v5 only).
 An API server passes them on as they are to a node that declares ExtendWebSocketsToKubelet.  SPDY is not spoken.
+Before version 4 a failure is told in words, and success by silence; ``base64`` protocols are made of text, the channel
+being a digit.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import fcntl
 import json
@@ -24,7 +27,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from labs.cluster.nodes.containers import Container
 from labs.cluster.nodes.visits import Visit, VisitError, reading_from, writing_to
 
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "channel.k8s.io",
+             "base64.channel.k8s.io")
 STDIN, STDOUT, STDERR, STATUS, RESIZE, END = 0, 1, 2, 3, 4, 255
 CHUNK = 2**15
 
@@ -51,13 +55,18 @@ class Wanted:
 class Channels:
     """One accepted WebSocket."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: WebSocket, protocol: str) -> None:
         self._socket = socket
+        self._text = "base64" in protocol
+        self._status = protocol.startswith("v")
 
     async def send(self, channel: int, data: bytes) -> None:
         """A message on a channel; OSError when nobody listens."""
         try:
-            await self._socket.send_bytes(bytes([channel]) + data)
+            if self._text:
+                await self._socket.send_text(f"{channel}{base64.b64encode(data).decode()}")
+            else:
+                await self._socket.send_bytes(bytes([channel]) + data)
         except (WebSocketDisconnect, RuntimeError) as error:
             raise ConnectionResetError("the WebSocket is closed") from error
 
@@ -65,8 +74,12 @@ class Channels:
         """(channel, content); None when the caller has gone."""
         while True:
             try:
-                data = await self._socket.receive_bytes()
-            except (WebSocketDisconnect, RuntimeError, KeyError):
+                if self._text:
+                    text = await self._socket.receive_text()
+                    data = bytes([int(text[:1])]) + base64.b64decode(text[1:]) if text else b""
+                else:
+                    data = await self._socket.receive_bytes()
+            except (WebSocketDisconnect, RuntimeError, KeyError, ValueError):
                 return None
             if data:
                 return data[0], data[1:]
@@ -74,7 +87,10 @@ class Channels:
     async def finish(self, status: dict[str, Any]) -> None:
         """Say how it ended, and close."""
         with contextlib.suppress(OSError, RuntimeError, WebSocketDisconnect):
-            await self.send(STATUS, json.dumps(status).encode())
+            if self._status:
+                await self.send(STATUS, json.dumps(status).encode())
+            elif status["status"] != "Success":
+                await self.send(STATUS, status["message"].encode())
             await self._socket.close(1000)
 
 
@@ -235,8 +251,9 @@ async def attach(socket: WebSocket, container: Container, wanted: Wanted) -> Non
 
 async def accept(socket: WebSocket, wanted: Wanted) -> Channels:
     """Accept in the first protocol both know, and say at once that the way is open."""
-    await socket.accept(next(each for each in PROTOCOLS if each in socket.scope["subprotocols"]))
-    channels = Channels(socket)
+    protocol = next((each for each in PROTOCOLS if each in socket.scope["subprotocols"]), "")
+    await socket.accept(protocol or None)
+    channels = Channels(socket, protocol)
     await channels.send(STDOUT if wanted.stdout else STDERR if wanted.stderr else STATUS, b"")
     return channels
 

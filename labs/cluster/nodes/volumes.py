@@ -24,6 +24,8 @@ Token = Callable[[Object], Awaitable[tuple[str, float]]]
 """(serviceAccountToken source) → a token and the Unix time when it should be replaced."""
 Find = Callable[[Object, Object], Awaitable[tuple[Path, bool]]]
 """(pod, volume) → the folder of a volume that is not the pod's own, and may it be written; raises ConfigError."""
+Unpacked = Callable[[Object], Awaitable[Path]]
+"""(image volume source) → the root of that image; raises ConfigError."""
 Files = dict[str, tuple[bytes, int]]
 """Path in the volume → (content, mode)."""
 DEFAULT_MODE = 0o644
@@ -36,11 +38,13 @@ class VolumeError(Exception):
 class Volumes:
     """The volumes of one pod, below one folder."""
 
-    def __init__(self, folder: Path, fetch: Fetch, token: Token, find: Find, allocatable: dict[str, str]) -> None:
+    def __init__(self, folder: Path, fetch: Fetch, token: Token, find: Find, unpacked: Unpacked,
+                 allocatable: dict[str, str]) -> None:
         self._folder = folder
         self._fetch = fetch
         self._token = token
         self._find = find
+        self._unpacked = unpacked
         self._allocatable = allocatable
         self._tokens: dict[str, tuple[str, float]] = {}
 
@@ -52,6 +56,9 @@ class Volumes:
             try:
                 if any(kind in volume for kind in KINDS):
                     folders[name], writable[name] = await self._find(pod, volume)
+                    continue
+                if "image" in volume:
+                    folders[name], writable[name] = await self._unpacked(volume["image"]), False
                     continue
                 files = await self._files(pod, volume, name)
             except ConfigError as error:
@@ -86,7 +93,7 @@ class Volumes:
         known = ", ".join(key for key in volume if key != "name")
         raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : this node has no {known} volumes; it has '
                           'emptyDir, configMap, secret, downwardAPI, projected, persistentVolumeClaim, '
-                          'ephemeral and hostPath')
+                          'ephemeral, image and hostPath')
 
     async def _source(self, pod: Object, source: Object, mode: int, key: str) -> Files:
         if "serviceAccountToken" in source:

@@ -90,7 +90,8 @@ class Worker:
         self.removed = False
         self.attempts = Attempts(folder / "containers")
         mounts = Mounts(place.client, node.name, node.labels(), Disks(place.home))
-        self.volumes = Volumes(folder / "volumes", self._fetch, self._token, mounts.find, node.allocatable())
+        self.volumes = Volumes(folder / "volumes", self._fetch, self._token, mounts.find, self._unpacked,
+                               node.allocatable())
         self._news = asyncio.Event()
         self._waiting: dict[str, tuple[str, str]] = {}
         self._images: dict[str, tuple[float, float, str]] = {}      # name → (wait, not before, why)
@@ -361,6 +362,17 @@ class Worker:
                    f'Container image "{image}" already present on machine', name)
         return found, 0.0
 
+    async def _unpacked(self, source: Object) -> Path:
+        """"Use an Image Volume With a Pod"."""
+        name = source.get("reference", "")
+        try:
+            found = await self.place.images.get(name, source.get("pullPolicy", "IfNotPresent"), self.pod, lambda: None)
+        except ImageError as error:
+            raise ConfigError(f"{error.reason}: {error}") from error
+        if not found.root:
+            raise ConfigError(f"{name} has no files of its own")
+        return Path(found.root)
+
     async def _environment(self, spec: Object, image: Image) -> dict[str, str]:
         """Variables: the image's, what a kubelet adds, the container's."""
         pod = {**self.pod, "status": {**self.pod.get("status", {}), "podIP": self.address, "hostIP": "127.0.0.1",
@@ -573,7 +585,7 @@ class Worker:
         status = states.pod_status({**self.pod, "status": said}, self.address, inits, apps, self.node.clock())
         if debuggers := self.pod["spec"].get("ephemeralContainers"):
             status["ephemeralContainerStatuses"] = [
-                states.container_status(self._seen(each), True) | {"ready": False} for each in debuggers]
+                states.container_status(self._seen(each)) | {"ready": False} for each in debuggers]
         if self._evicted and not self.attempts.any():
             status = {"phase": "Failed", "reason": "Evicted", "message": f"Pod was rejected: {self._evicted}",
                       "startTime": status["startTime"]}

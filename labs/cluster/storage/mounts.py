@@ -14,6 +14,11 @@ from labs.cluster.storage.places import Disks
 KINDS = ("persistentVolumeClaim", "ephemeral", "hostPath")
 
 
+def hosts_file(node: str) -> str:
+    """A node's own ``/etc/hosts``."""
+    return f"127.0.0.1\tlocalhost\n127.0.0.1\t{node}\n"
+
+
 class Mounts:
     """The persistent volumes of one pod on one node."""
 
@@ -76,6 +81,10 @@ class Mounts:
         """By its type, as "hostPath volume types" has it; one without a type is made as a folder."""
         inside, kind = source["path"], source.get("type") or ""
         path = self._path(inside)
+        if inside == "/etc/hosts" and not path.exists():     # every machine has it
+            self._disks.open_up(self._node, path)
+            path.write_text(hosts_file(self._node), encoding="utf-8")
+            path.chmod(0o644)
         if kind == "FileOrCreate" and not path.exists():
             self._disks.open_up(self._node, path)
             path.touch()

@@ -148,6 +148,20 @@ def test_container_has_a_root_of_its_own(seen: Seen) -> None:
     assert seen.log("named", "two").count("\nx\n") == 1
 
 
+def test_an_image_as_a_volume(seen: Seen) -> None:
+    """"Use an Image Volume With a Pod" (Kubernetes documentation)."""
+    look = ["cat /other/etc/group; echo x > /other/open/x || echo fixed; sleep 600"]
+    seen.apply(
+        pod("reader", container(args=look, volumeMounts=[{"name": "files", "mountPath": "/other"}]),
+            volumes=[{"name": "files", "image": {"reference": "small:1"}}]),
+        pod("missing", container(volumeMounts=[{"name": "files", "mountPath": "/other"}]),
+            volumes=[{"name": "files", "image": {"reference": "no-such:1", "pullPolicy": "Never"}}]))
+    seen.state("reader", "running")
+    assert until(lambda: "fixed" in (said := seen.log("reader")) and said, "it has looked").startswith(GROUP.decode())
+    until(lambda: any("not present with pull policy of Never" in said for reason, said in seen.events("missing")
+                      if reason == "FailedMount"), "the volume cannot be made")
+
+
 def test_security_context_decides_who_it_is(seen: Seen) -> None:
     look = ["id -u; id -g; id -G; echo x > /private/x && echo wrote; echo x > /open/x && echo open; sleep 600"]
     seen.apply(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from labs import jail
-from labs.cluster.nodes import environment, shim, states, volatile, volumes
+from labs.cluster.nodes import environment, roots, sandbox, shim, states, volatile, volumes
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import Container, Exit
 from labs.cluster.nodes.images import HostImages, ImageError
@@ -46,6 +46,25 @@ def test_a_pod_is_told_its_namespaces_services() -> None:
         "MY_API_PORT_53_UDP_PORT": "53", "MY_API_PORT_53_UDP_ADDR": "10.96.0.7"}
     pod["spec"]["enableServiceLinks"] = False
     assert environment.links(pod, services) == {}
+
+
+def test_sub_paths_can_be_entered_by_a_containers_user(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    before = os.umask(0o077)
+    try:
+        mounts = sandbox.mounts({"volumeMounts": [{"name": "data", "mountPath": "/d", "subPath": "a/b"}]},
+                                {"data": tmp_path}, {"data": True}, tmp_path / "own", {})
+    finally:
+        os.umask(before)
+    assert mounts[0].source == str(tmp_path / "a" / "b")
+    assert [(tmp_path / path).stat().st_mode & 0o777 for path in ("a", "a/b")] == [0o777, 0o777]
+
+
+def test_a_pod_on_the_hosts_network_has_its_nodes_names() -> None:
+    pod: dict[str, Any] = {"metadata": {"name": "one", "namespace": "shop"}, "spec": {"nodeName": "node-a"}}
+    assert roots.hosts(pod, "10.244.0.2").splitlines()[-1] == "10.244.0.2\tone"
+    pod["spec"]["hostNetwork"] = True
+    assert roots.hosts(pod, "10.244.0.2").splitlines()[1:] == ["127.0.0.1\tlocalhost", "127.0.0.1\tnode-a"]
 
 
 def test_volumes_in_memory_go_with_their_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import os
@@ -247,6 +248,29 @@ def test_the_python_client_executes_too(running: Kubectl, cluster_home: Path) ->
     done = subprocess.run([sys.executable, "-c", CLIENT, str(cluster_home / "kubeconfig")], capture_output=True,
                           text=True, timeout=50, check=False)
     assert done.stdout.split() == ["hi", "9"], done.stderr
+
+
+@pytest.mark.parametrize("protocol", ["channel.k8s.io", "base64.channel.k8s.io", "v4.base64.channel.k8s.io"])
+def test_older_protocols_are_spoken(running: Kubectl, cluster_home: Path, protocol: str) -> None:
+    """Kubernetes' own end-to-end tests speak the first one."""
+    import websocket
+    from kubernetes import config
+
+    known = config.new_client_from_config(str(cluster_home / "kubeconfig")).configuration
+    query = "command=sh&command=-c&command=echo+hi%3Bexit+3&stdout=1&stderr=1"
+    address = f"{known.host.replace('https', 'wss')}/api/v1/namespaces/default/pods/web/exec?{query}"
+    opened = websocket.create_connection(address, timeout=20, subprotocols=[protocol], sslopt={
+        "ca_certs": known.ssl_ca_cert, "certfile": known.cert_file, "keyfile": known.key_file})
+    said: dict[int, bytes] = {}
+    while data := opened.recv():
+        text = isinstance(data, str)
+        channel, content = (int(data[0]), base64.b64decode(data[1:])) if text else (data[0], data[1:])
+        assert text == ("base64" in protocol)
+        said[channel] = said.get(channel, b"") + content
+    opened.shutdown()
+    assert said[1] == b"hi\n"
+    assert b"exit status 3" in said[3]
+    assert (b'"NonZeroExitCode"' in said[3]) == protocol.startswith("v4")
 
 
 def test_exec_of_somebody_without_the_right_is_refused(running: Kubectl) -> None:
