@@ -70,6 +70,8 @@ def confine(plan: Mapping[str, Any], report: int) -> int:
     door, left = plan["door"], 0
     if door is not None:
         from labs.jail import doorman  # now: later its file is out of reach; most jails have no door
+    if plan["network"]:
+        from labs.jail import notify  # the same
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)       # Python and the supervisor ignore some, and exec would keep that
     if linux:
@@ -102,7 +104,7 @@ def confine(plan: Mapping[str, Any], report: int) -> int:
     limit_processes(plan)
     os.umask(0o022 if plan["root"] else 0o077)
     os.chdir(plan["directory"] or plan["writable"] or "/")
-    keep = {0, 1, 2, report, rules, *plan["pass_fds"]}
+    keep = {0, 1, 2, report, rules, plan["notify"], *plan["pass_fds"]}
     for descriptor in open_files():
         if descriptor not in keep:
             with contextlib.suppress(OSError):
@@ -120,7 +122,9 @@ def confine(plan: Mapping[str, Any], report: int) -> int:
         left = doorman.leave(plan, door, report, scoped)
         os.close(door)
     if seccomp.available():
-        seccomp.install(seccomp.program(plan, pid=os.getpid(), scoped=scoped))
+        listener = seccomp.install(seccomp.program(plan, pid=os.getpid(), scoped=scoped), bool(plan["network"]))
+        if listener:
+            notify.hand_over(listener, plan["notify"])
     return left
 
 

@@ -25,7 +25,7 @@ import select
 import signal
 import socket
 
-from labs.jail import confine, seccomp
+from labs.jail import confine, notify, seccomp
 
 TYPE_CHECKING = False      # typing takes longer to import than everything else here together
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _stay(plan: Mapping[str, Any], door: socket.socket, between: int, scoped: bo
     for number in (0, 1, 2):        # the streams of the command are its own
         os.dup2(nowhere.fileno(), number)
     for descriptor in confine.open_files():
-        if descriptor > 2 and descriptor != door.fileno():
+        if descriptor > 2 and descriptor not in (door.fileno(), plan["notify"]):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
     woken, wake = os.pipe()
@@ -174,10 +174,13 @@ def _become(plan: Mapping[str, Any], request: Mapping[str, Any], files: Sequence
         os.dup2(descriptor, number)
     if request["terminal"]:
         confine.take_terminal()
+    listener = 0
     if seccomp.available():
-        seccomp.install(seccomp.program(plan, pid=os.getpid(), scoped=scoped))
+        listener = seccomp.install(seccomp.program(plan, pid=os.getpid(), scoped=scoped), bool(plan["network"]))
     # only now: without its filter nobody inside may get hold of it; and before the first path, which PRoot has to read
     confine.prctl(confine.PR_SET_DUMPABLE, 1)
+    if listener:
+        notify.hand_over(listener, plan["notify"])
     for descriptor in confine.open_files():
         if descriptor > 2 and descriptor != report:
             with contextlib.suppress(OSError):

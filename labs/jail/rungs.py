@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labs.errors import PermanentError
+from labs.errors import PermanentError, TemporaryError
 from labs.jail import confine, landlock, seccomp, view
 from labs.jail.spec import Root, Spec, runtime
 
@@ -87,13 +87,14 @@ def judge(rung: str, plan: Mapping[str, Any]) -> tuple[dict[str, str], dict[str,
     linux, version, filtered = sys.platform == "linux", plan["landlock"], seccomp.available()
     view = rung == "bubblewrap"
     plain = not plan["connect"] and not plan["bind"]
+    by = "the supervisor, which makes every connection" if plan["network"] else "the seccomp filter"
     uid_left = plan["uid"] is None or view or bool(version) or not (
         plan["root"] or confine.out_of_reach(plan, plan["uid"]))
     files = "a view of its own" if view else "Landlock and the seccomp filter" if version >= 3 and filtered else ""
     table = {
         "files": (files, "bubblewrap, or Landlock 3 (Linux 6.2) on x86_64 or aarch64"),
         "network": ("the seccomp filter" if filtered else "", "Linux on x86_64 or aarch64"),
-        "ports": ("the seccomp filter" if filtered and plain else "Landlock" if filtered and version >= 4 else "",
+        "ports": (by if filtered and plain else "Landlock" if filtered and version >= 4 else "",
                   "Landlock 4 (Linux 6.7)"),
         "processes": ("RLIMIT_NPROC and the supervisor" if linux else "", "Linux"),
         "others": (("a process namespace" if view else "Landlock" if version >= 6 else "the seccomp filter")
@@ -214,7 +215,7 @@ def bubblewrap(plan: Mapping[str, Any], options: tuple[str, ...]) -> list[str]:
             made += ["--uid", str(root["uid"]), "--gid", str(root["gid"])]
         if root["hostname"]:
             made += ["--hostname", root["hostname"]]
-    if "net" in options and not plan["connect"] and not plan["bind"] and not plan["unix_sockets"]:
+    if "net" in options and not any(plan[name] for name in ("connect", "bind", "unix_sockets", "network")):
         made += ["--unshare-net"]
     granted = dict.fromkeys([*plan["readable"], *runtime(), *SOURCES])
     mounts = [(source, f"{view.MOUNTS}/{index}" if root else target, writable)
@@ -247,6 +248,28 @@ def _capabilities_for_a_root() -> list[str]:
     """What ``view`` needs before the command, over namespaces of the jail's own; the command gets none of them."""
     needed = ("SYS_ADMIN", "SYS_CHROOT", "SETPCAP", "DAC_OVERRIDE", "FOWNER", "CHOWN")
     return [word for name in needed for word in ("--cap-add", f"CAP_{name}")]
+
+
+@functools.cache
+def notification() -> str:
+    """Why jails cannot have networks of their own here (see ``notify``), or ""; tried once."""
+    if not seccomp.available():
+        return "it needs Linux on x86_64 or aarch64"
+    said = {"address": "10.0.0.9", "end": "127.0.0.9", "inside": "127.0.0.8", "pairs": [["10.", "127."]],
+            "door": ["127.0.0.7", 9], "greeting": "", "void": "", "hostname": "tried", "direct": [],
+            "ports": None}
+    code = "import os, socket; a = socket.socket(); a.bind(('10.0.0.9', 0)); a.listen(); " \
+           "b = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); b.bind(('', 0)); " \
+           "print(a.getsockname()[0], b.getsockname()[0], os.uname().nodename)"
+    from labs.jail import running  # it imports this module
+
+    spec = Spec(readable=runtime(), network=said, rung="plain", requires=frozenset(), wall_seconds=PROBE_SECONDS)
+    try:
+        done = running.run(spec, [PYTHON, "-I", "-S", "-c", code], accept_weaker=True)
+    except (PermanentError, TemporaryError) as error:
+        return str(error)
+    told = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
+    return "" if told == "10.0.0.9 10.0.0.9 tried" else told[-200:] or f"status {done.status}"
 
 
 @functools.cache

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 NEWEST = 469        # file_setattr, Linux 6.17
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}     # column below, AUDIT_ARCH_*
 PR_SET_SECCOMP, MODE_FILTER = 22, 2
-ALLOW, ERRNO = 0x7FFF0000, 0x00050000
+ALLOW, ERRNO, NOTIFY = 0x7FFF0000, 0x00050000, 0x7FC00000
+SECCOMP, SET_MODE_FILTER = {"x86_64": 317, "aarch64": 277}, 1
+NEW_LISTENER, WAIT_KILLABLE = 8, 32     # the second: once it is heard, only what kills interrupts the call
 LOAD, JUMP, JUMP_EQUAL, JUMP_ABOVE, JUMP_BITS, AND, RETURN = 0x20, 0x05, 0x15, 0x25, 0x45, 0x54, 0x06
-AF_UNIX, AF_INET, AF_INET6, STREAM, SEQPACKET, TCP = 1, 2, 10, 1, 5, 6
+AF_UNIX, AF_INET, AF_INET6, STREAM, DATAGRAM, SEQPACKET, TCP = 1, 2, 10, 1, 2, 5, 6
 MSG_FASTOPEN = 0x20000000       # connects without connect(), which Landlock watches
 CLONE_THREAD, CLONE_NEW = 0x10000, 0x7E020000
 SET_OWNER = (8, 10, 15)         # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals to others by way of a file
@@ -75,8 +77,13 @@ JUDGED: dict[str, tuple[int | None, int | None]] = {
     "clone3": (435, 435), "fork": (57, None), "vfork": (58, None), "setsid": (112, 157), "setpgid": (109, 154),
     "prlimit64": (302, 261), "fcntl": (72, 25), "ioctl": (16, 29), "setpriority": (141, 140),
     "sched_setaffinity": (203, 122), "sched_setattr": (314, 274), "sched_setparam": (142, 118),
-    "sched_setscheduler": (144, 119),
+    "sched_setscheduler": (144, 119), "bind": (49, 200), "connect": (42, 203), "accept": (43, 202),
+    "accept4": (288, 242), "getsockname": (51, 204), "getpeername": (52, 205), "recvfrom": (45, 207),
+    "recvmsg": (47, 212), "uname": (63, 160),
 }
+NOTIFIED = ("bind", "listen", "connect", "accept", "accept4", "getsockname", "getpeername", "sendto", "sendmsg",
+            "sendmmsg", "recvfrom", "recvmsg", "uname")
+"""What ``notify`` answers where the jail has a network of its own, beside ``socket`` for UDP."""
 
 Instruction = tuple[int, int, int, int]     # code, jump if true, jump if false, operand
 
@@ -92,6 +99,7 @@ def refuse(code: int) -> Instruction:
 
 
 PASS: Instruction = (RETURN, 0, 0, ALLOW)
+ASK: Instruction = (RETURN, 0, 0, NOTIFY)
 
 
 def argument(index: int) -> Instruction:
@@ -131,6 +139,21 @@ def socket_rule(domains: tuple[int, ...]) -> list[Instruction]:
     return [*rule, refuse(errno.EACCES)]
 
 
+def notified() -> dict[str, list[Instruction]]:
+    """What is decided for a jail with a network of its own: all that names an address is asked about."""
+    made = {name: [ASK] for name in NOTIFIED}
+    made["socket"] = [
+        argument(0), (JUMP_EQUAL, 0, 1, AF_INET6), refuse(errno.EAFNOSUPPORT), (JUMP_EQUAL, 0, 7, AF_INET),
+        argument(1), (AND, 0, 0, 0xF), (JUMP_EQUAL, 0, 1, DATAGRAM), ASK, (JUMP_EQUAL, 0, 2, STREAM),
+        argument(2), (JUMP_EQUAL, 1, 0, 0), (JUMP_EQUAL, 0, 1, TCP), PASS, refuse(errno.EACCES)]
+    for name, index in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
+        made[name] = [argument(index), (JUMP_BITS, 0, 1, MSG_FASTOPEN), refuse(errno.EPERM), ASK]
+    for name in ("sendto", "recvfrom"):     # with an address, or a place for one
+        pointer = [argument(4), (JUMP_EQUAL, 0, 3, 0), (LOAD, 0, 0, 16 + 8 * 4 + 4), (JUMP_EQUAL, 0, 1, 0), PASS]
+        made[name] = [*made[name][:-1], *pointer, ASK]
+    return made
+
+
 def rules(plan: Mapping[str, Any], *, pid: int, scoped: bool) -> dict[str, list[Instruction]]:
     """What is decided by arguments, by the name of the system call.
 
@@ -161,7 +184,9 @@ def rules(plan: Mapping[str, Any], *, pid: int, scoped: bool) -> dict[str, list[
         made[name] = unless_one_of(0, (0, pid), errno.EPERM)
     for name, index in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
         made[name] = if_bits(index, MSG_FASTOPEN, errno.EPERM)
-    if not plan["bind"] and not plan["unix_sockets"]:
+    if plan["network"]:
+        made |= notified()
+    elif not plan["bind"] and not plan["unix_sockets"]:
         made["listen"] = [refuse(errno.EACCES)]     # listening without bind takes any free port
     if plan["processes"]:
         made["clone"] = if_bits(0, CLONE_NEW, errno.EPERM)
@@ -201,14 +226,24 @@ def program(plan: Mapping[str, Any], *, pid: int, scoped: bool, machine: str | N
     return b"".join(struct.pack("HBBI", *instruction) for instruction in [*made, PASS])
 
 
-def install(filter_program: bytes) -> None:
-    """Bind this thread and all it starts to the filter; needs PR_SET_NO_NEW_PRIVS.  Raises OSError."""
+def install(filter_program: bytes, listen: bool = False) -> int:
+    """Bind this thread and all it starts to the filter; needs PR_SET_NO_NEW_PRIVS.  Raises OSError.
+
+    :param listen: return the file descriptor where the calls are heard that the filter asks about, else 0
+    """
 
     class Program(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
     libc = ctypes.CDLL(None, use_errno=True)
-    given = Program(len(filter_program) // 8, filter_program)
-    if libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(given), 0, 0):
-        code = ctypes.get_errno()
-        raise OSError(code, "the kernel refuses the seccomp filter")
+    given = ctypes.byref(Program(len(filter_program) // 8, filter_program))
+    if listen:
+        for flags in (NEW_LISTENER | WAIT_KILLABLE, NEW_LISTENER):      # the second before Linux 5.19
+            found = int(libc.syscall(ctypes.c_long(SECCOMP[platform.machine()]), ctypes.c_long(SET_MODE_FILTER),
+                                     ctypes.c_long(flags), given))
+            if found >= 0:
+                return found
+    elif not libc.prctl(PR_SET_SECCOMP, MODE_FILTER, given, 0, 0):
+        return 0
+    code = ctypes.get_errno()
+    raise OSError(code, "the kernel refuses the seccomp filter")

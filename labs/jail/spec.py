@@ -58,6 +58,7 @@ class Spec:
     :param writable_bytes: size of everything in that folder together, looked at every 50 to 250 ms
     :param connect: TCP ports it may connect to, at any address (Landlock knows ports, not addresses)
     :param bind: TCP ports it may listen on
+    :param network: a network of its own by which it connects and listens, instead of the ports; see ``notify``
     :param unix_sockets: may it use Unix sockets?  Then also those of others that its uid may open
     :param system_v_ipc: may it use System V shared memory, semaphores and queues (PostgreSQL does)?
     :param terminal: is its standard input a terminal?  Then that is its controlling one, with job control
@@ -82,6 +83,7 @@ class Spec:
     mounts: tuple[Mount, ...] = ()
     connect: tuple[int, ...] = ()
     bind: tuple[int, ...] = ()
+    network: Mapping[str, Any] | None = None
     unix_sockets: bool = False
     system_v_ipc: bool = False
     terminal: bool = False
@@ -117,6 +119,8 @@ class Spec:
             "mounts": [[os.path.realpath(each.source), each.target, each.writable] for each in self.mounts],
             "connect": sorted(self.connect),
             "bind": sorted(self.bind),
+            "network": None if self.network is None else dict(self.network),
+            "notify": None,
             "unix_sockets": self.unix_sockets,
             "system_v_ipc": self.system_v_ipc,
             "terminal": self.terminal,

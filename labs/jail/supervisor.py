@@ -89,6 +89,11 @@ class Supervisor:
                     os.chown(path, plan["root"]["owner"], plan["root"]["owner"])
         plan["uid_tasks"] = processes.tasks_of(os.getuid() if plan["uid"] is None else plan["uid"])
         reports, report = os.pipe()
+        desk = None
+        if plan["network"]:
+            desk, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            desk.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)       # before anybody says anything
+            plan["notify"] = theirs.fileno()
         self.leader = os.fork()
         if not self.leader:
             signal.set_wakeup_fd(-1)
@@ -102,6 +107,11 @@ class Supervisor:
             os.dup2(nowhere, number)
         for number in self.plan["pass_fds"]:
             os.close(number)
+        if desk is not None:
+            from labs.jail import notify  # few jails have a network of their own
+
+            theirs.close()
+            notify.begin(plan["network"], desk)
         return reports
 
     def _become_wrapped(self, report: int) -> None:
@@ -112,7 +122,8 @@ class Supervisor:
             told, tell = os.pipe()
             os.write(tell, order)       # far below the 64 KiB a pipe holds; longer ones are refused by the caller
             os.close(tell)
-            for number in (told, report, *self.plan["pass_fds"]):
+            notify = self.plan["notify"]
+            for number in (told, report, *self.plan["pass_fds"], *([] if notify is None else [notify])):
                 os.set_inheritable(number, True)
             os.execve(self.wrap[0], [*self.wrap, str(told)], dict(os.environ))
         except OSError as error:
