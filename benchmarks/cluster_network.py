@@ -31,6 +31,19 @@ async def main():
     await server.serve_forever()
 asyncio.run(main())
 """
+CLIENT = """
+import socket, statistics, sys, time
+times = []
+for _ in range(300):
+    begun = time.perf_counter()
+    with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as made:
+        connected = time.perf_counter()
+        made.sendall(b"GET / HTTP/1.1\\r\\nHost: speed\\r\\n\\r\\n")
+        while made.recv(4096):
+            pass
+    times.append((connected - begun, time.perf_counter() - begun))
+print(*(f"{statistics.median(each) * 1000:.2f}" for each in zip(*times)))
+"""
 NAMESPACE = "network-benchmark"
 
 
@@ -119,6 +132,10 @@ def main() -> None:
         for name, address in (("pod directly", pod), ("through a Service", service), ("pod directly", pod)):
             number, middle = asyncio.run(rate(address, given.seconds, given.clients))
             print(f"{name:20} {number:8.0f} requests/s   median {middle:6.2f} ms")
+        for name, host, port in (("its own localhost", "127.0.0.1", "8080"),
+                                 ("a Service", ranges.shown(service), "8080")):
+            said = kubectl("exec", "one", "--", "python3", "-c", CLIENT, host, port).split()
+            print(f"from a pod to {name}: median {said[0]} ms to connect, {said[1]} ms with the answer")
         delays = asyncio.run(change(service))
         print(f"an endpoint's change, kubectl's start included: {', '.join(f'{each:.2f}' for each in delays)} s")
     finally:

@@ -105,11 +105,13 @@ def status(as_json: Json = False) -> None:
     import dataclasses
 
     from labs.cli.nodes import faults as node_faults
+    from labs.cli.nodes import network as node_network
     from labs.services import control, state
 
     rows, faults = control.status(), node_faults()
     if as_json:
-        found = {"home": str(state.home()), "services": [dataclasses.asdict(row) for row in rows], "faults": faults}
+        found = {"home": str(state.home()), "services": [dataclasses.asdict(row) for row in rows], "faults": faults,
+                 "network": node_network()}
         typer.echo(json.dumps(found, indent=2))
         return
     typer.echo(f"state folder: {state.home()}")
@@ -119,6 +121,8 @@ def status(as_json: Json = False) -> None:
         if row.detail:
             typer.echo(f"{'':<24} {row.detail}\n{'':<24} log: {row.log}")
         if row.name == "nodes":
+            if row.pid and (seen := node_network()):
+                typer.echo(f"{'':<24} {seen}")
             for node, wrong in faults.items():
                 typer.echo(f"{'':<24} {node}: {wrong} (`lab nodes list`)")
 

@@ -32,6 +32,20 @@ def faults() -> dict[str, str]:
     return {name: told(found) for name, found in Record.read(state.home() / "kubernetes" / "nodes").faults.items()}
 
 
+def network() -> str:
+    """How pods see the cluster's network, in words; asks nobody."""
+    from labs.services import state
+
+    try:
+        said = json.loads((state.home() / "kubernetes" / "network.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    if "shim" not in said:
+        return ""
+    why = said["shim"]
+    return f"network of pods: Python programs and HTTP proxy ({why})" if why else "network of pods: every program"
+
+
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Show every node: zone, capacity, conditions, pods, faults."""

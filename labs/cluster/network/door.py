@@ -1,10 +1,12 @@
 """The pods' door to the network: one port through which every connection of a pod goes, and by which it is known.
 
 The jail lets a container connect to this port and the API server's (Landlock knows ports, not addresses), so what
-passes by the door is what the network allows.  Each pod has a credential.  Three ways to use it:
+passes by the door is what the network allows.  Each pod has a credential.  The ways to use it:
 
     an HTTP proxy       ``CONNECT HOST:PORT`` and ``GET http://HOST/…``, for programs that heed ``http_proxy``
-    labs U T connect …  the start-up shim's question: where may a connection from this source go?
+    labs U T connect …  where may a connection from this source go?  The jail's supervisor asks (``labs.jail.notify``),
+                        else the start-up shim
+    labs U T datagrams… where do datagrams go?  ``to ADDRESS PORT``, or an answer as below
     (nothing)           a connection from a source that asked before: it is joined with what it asked for
 
 The answer to the second is ``door`` (connect here, it is prepared), ``void`` (where nobody ever answers: a policy
@@ -146,6 +148,8 @@ class Visitor(End):
             self.say(await self._resolve(caller, words[4]))
         elif words[3] == "connect" and len(words) == 8 and words[5].isdigit() and words[7].isdigit():
             self.say(await self._connect(caller, (words[4], int(words[5])), words[6], int(words[7])))
+        elif words[3] == "datagrams" and len(words) == 6 and words[5].isdigit():
+            self.say(self._datagrams(caller, words[4], int(words[5])))
         else:
             self.say(b"what?\n")
         self.close()
@@ -156,6 +160,15 @@ class Visitor(End):
         except Denied:
             return b"again\n"
         return " ".join(found or ["unknown"]).encode() + b"\n"
+
+    def _datagrams(self, caller: Caller, host: str, port: int) -> bytes:
+        try:
+            way = self._door.router.ways(caller, host, port, "UDP")[0]
+        except Denied:
+            return b"void\n"
+        except OSError as error:
+            return b"unreachable\n" if error.errno == errno.ENETUNREACH else b"closed\n"
+        return f"to {way.address} {way.port}\n".encode()
 
     async def _connect(self, caller: Caller, source: tuple[str, int], host: str, port: int) -> bytes:
         try:

@@ -141,6 +141,7 @@ def resolv_conf(pod: Object, server: str) -> str:
     policy = spec.get("dnsPolicy") or "ClusterFirst"
     own = policy == "None" or policy == "Default" or (policy == "ClusterFirst" and spec.get("hostNetwork"))
     servers = list(dict.fromkeys([*([] if own else [server]), *(config.get("nameservers") or [])]))
+    servers = servers or [server]       # the node's own: this machine's are out of reach, and asked by the cluster's
     options = {each["name"]: each.get("value") for each in config.get("options") or []}
     if not own:
         options = {"ndots": "5", **options}

@@ -10,6 +10,7 @@ import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from labs import jail
 from labs.cluster.network import addresses, dns, egress, forward, names
@@ -18,7 +19,9 @@ from labs.cluster.network.door import Door
 from labs.cluster.network.listeners import Listeners
 from labs.cluster.network.router import Caller, Denied, Router, Unknown
 from labs.cluster.network.table import Pods, Table
+from labs.cluster.nodes import roots, sandbox
 from labs.cluster.nodes.api import Client, Object
+from labs.jail import rungs
 
 STARTUP = Path(__file__).resolve().parent / "startup"
 """What Python programs in pods import first."""
@@ -45,6 +48,9 @@ class Network:
         self._socket = socket
         self._file = folder / "network.json"
         self.ranges, listener = addresses.claim(self._file, number)
+        self.shim = notified()
+        self._file.write_text(json.dumps({**json.loads(self._file.read_text(encoding="utf-8")), "shim": self.shim}) +
+                              "\n", encoding="utf-8")
         self.table = Table(self.ranges)
         self.router = Router(self.ranges, self.table, api_port)
         self.door = Door(self.ranges, self.router, listener, _secret(folder / "network.key"))
@@ -95,6 +101,20 @@ class Network:
         except (Denied, Unknown) as error:
             raise ConnectionRefusedError(str(error)) from error
 
+    def private(self, pod: Object, address: str) -> dict[str, Any] | None:
+        """The network of a container's jail as ``labs.jail.notify`` takes it; None where programs are to be changed.
+
+        A pod on the host's network has no ends of its own: it listens on the ports that it declares.
+        """
+        if not address or self.shim:
+            return None
+        ranges, uid, declared = self.ranges, pod["metadata"]["uid"], _listened(pod)
+        return {"address": address, "end": ranges.end(address), "inside": ranges.inside(address),
+                "pairs": [[ranges.pod_prefix, ranges.pods], [ranges.service_prefix, ranges.services]],
+                "door": [ranges.door, DOOR], "greeting": f"labs {uid} {self.door.credential(uid)}",
+                "void": ranges.void, "hostname": roots.hostname(pod), "direct": sorted(self.router.host_ports),
+                "ports": [0, *map(port, declared)] if pod["spec"].get("hostNetwork") else None}
+
     def resolv_conf(self, pod: Object) -> str:
         """The text of a pod's ``/etc/resolv.conf``."""
         return names.resolv_conf(pod, self.ranges.dns)
@@ -106,7 +126,7 @@ class Network:
         :param given: what it has; its own proxy settings stay
         :param host: does it see the host's files (else an image's)?
         """
-        if not address:
+        if not address or self.private(pod, address):
             return dict(given)
         uid = pod["metadata"]["uid"]
         credential = self.door.credential(uid)
@@ -124,14 +144,15 @@ class Network:
         made["PYTHONPATH"] = os.pathsep.join(filter(None, [startup, given.get("PYTHONPATH", "")]))
         return made
 
-    def grant(self, spec: jail.Spec, pod: Object, host: bool = True) -> jail.Spec:
-        """What a container's jail allows: to connect to the door and to ports of the host, to listen on its own.
+    def grant(self, spec: jail.Spec, pod: Object, address: str, host: bool = True) -> jail.Spec:
+        """What a container's jail allows: a network of its own, else to connect to the door and to ports of the host.
 
         :param host: does it see the host's files (else an image's)?
         """
+        if private := self.private(pod, address):
+            return dataclasses.replace(spec, connect=(), bind=(), network=private)
         containers = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
-        listened = {each["containerPort"] for one in containers for each in one.get("ports") or []}
-        listened |= {number for one in containers for number in _probed(one)}
+        listened = _listened(pod)
         # 0: a port that the kernel chooses, for the client's end of each connection
         bind = {0, *(port(number) for number in (*listened, *USUAL))}
         connect = {DOOR, *self.router.host_ports}
@@ -141,6 +162,20 @@ class Network:
         mounts = spec.mounts if host else (*spec.mounts, jail.Mount(str(STARTUP), MOUNTED))
         return dataclasses.replace(spec, connect=tuple(sorted(connect)), bind=tuple(sorted(bind)),
                                    readable=(*spec.readable, str(STARTUP)), mounts=mounts)
+
+
+def notified() -> str:
+    """Why programs do not see the cluster's network whatever language they are in, or ""."""
+    if os.environ.get("LABS_KUBERNETES_NETWORK") == "shim":
+        return "LABS_KUBERNETES_NETWORK is shim"
+    return rungs.notification() or ("" if sandbox.mountable() else "neither bubblewrap nor PRoot is there")
+
+
+def _listened(pod: Object) -> set[int]:
+    """The ports that a pod declares or is probed at."""
+    containers = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
+    return {each["containerPort"] for one in containers for each in one.get("ports") or []} | {
+        number for one in containers for number in _probed(one)}
 
 
 def _probed(container: Object) -> list[int]:

@@ -70,21 +70,21 @@ class Router:
         pod = self.table.pod_at(address) if address.startswith(self.ranges.pod_prefix) else None
         return Caller(address, pod) if pod is not None else Caller()
 
-    def ways(self, caller: Caller, host: str, number: int) -> list[Way]:
+    def ways(self, caller: Caller, host: str, number: int, protocol: str = "TCP") -> list[Way]:
         """The ends to try, in order; raises Denied, ConnectionRefusedError and other OSErrors."""
         host = self.ranges.shown(host)
         own = caller.pod is not None
         if own and (host in LOCAL or host == caller.address):
             return self._inside(caller, host, number)
         if host == self.ranges.dns and number == 53:
-            self._judge(caller, Party(host, DNS_POD), 53)
+            self._judge(caller, Party(host, DNS_POD), 53, protocol)
             return [Way(self.ranges.end(host), port(53))]
         if host == self.ranges.api_server and number == 443:
             self._judge(caller, Party("127.0.0.1"), self._api_port)
             return [Way("127.0.0.1", self._api_port)]
         if host.startswith(self.ranges.service_prefix):
-            return [self._service(caller, self.table.service_at(host), number)]
-        return [self._target(caller, host, number)]
+            return [self._service(caller, self.table.service_at(host), number, protocol)]
+        return [self._target(caller, host, number, protocol)]
 
     def _inside(self, caller: Caller, host: str, number: int) -> list[Way]:
         """A pod's own servers: those for localhost only, then those for everybody."""
@@ -101,10 +101,11 @@ class Router:
             ends.insert(0, self.ranges.inside(caller.address))
         return [Way(end, port(number), end) for end in ends]
 
-    def _service(self, caller: Caller, key: Key | None, number: int) -> Way:
+    def _service(self, caller: Caller, key: Key | None, number: int, protocol: str) -> Way:
         service = self.table.services.get(key) if key else None
         ports = (service or {"spec": {}})["spec"].get("ports") or []
-        found = next((each for each in ports if each["port"] == number and each.get("protocol", "TCP") == "TCP"), None)
+        found = next((each for each in ports
+                      if each["port"] == number and each.get("protocol", "TCP") == protocol), None)
         if service is None or found is None or key is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         return self.to_service(caller, key, found)
@@ -118,12 +119,12 @@ class Router:
                                       Client(caller.address, node, zone))
         if chosen is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"{key[1]}.{key[0]} has no endpoint")
-        return self._target(caller, chosen.address, chosen.port, declared=True)
+        return self._target(caller, chosen.address, chosen.port, entry.get("protocol", "TCP"), declared=True)
 
-    def _target(self, caller: Caller, address: str, number: int, declared: bool = False) -> Way:
+    def _target(self, caller: Caller, address: str, number: int, protocol: str, declared: bool = False) -> Way:
         """A pod's port, or, where an EndpointSlice declares it, one elsewhere."""
         pod = self.table.pod_at(address)
-        self._judge(caller, Party(address, pod), number)
+        self._judge(caller, Party(address, pod), number, protocol)
         if address.startswith(self.ranges.pod_prefix):
             own = self.ranges.end(caller.address) if caller.pod and not caller.pod["spec"].get("hostNetwork") else ""
             return Way(self.ranges.end(address), port(number), own)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,23 +138,33 @@ def specification(spec: jail.Spec, pod: Object, container: Object, image: Image,
     changes.mkdir(exist_ok=True)
     if rungs.overlay():
         _copy(Path(image.root), changes)
-    files = folder / "etc"
-    files.mkdir(exist_ok=True)
-    files.chmod(0o755)
-    mounts = list(spec.mounts)
-    for name, text in (("hosts", hosts(pod, address)), ("hostname", hostname(pod) + "\n"),
-                       ("resolv.conf", resolve(pod))):
-        path = files / name
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o644)
-        if not any(mount.target == f"/etc/{name}" for mount in mounts):
-            mounts.append(jail.Mount(str(path), f"/etc/{name}", name == "hosts"))
+    mounts = named(spec.mounts, pod, folder, address, resolve)
     own = container.get("securityContext") or {}
     root = jail.Root(
         str(changes) if rungs.overlay() else image.root, None if rungs.overlay() else str(changes),
         not own.get("readOnlyRootFilesystem", False), owner.uid, owner.gid, owner.groups, hostname(pod))
     return replace(spec, root=root, readable=(), writable=None, directory=spec.directory or "/",
                    mounts=tuple(sorted(mounts, key=lambda mount: mount.target)))
+
+
+def named(mounts: Iterable[jail.Mount], pod: Object, folder: Path, address: str, resolve: Callable[[Object], str],
+          **more: str) -> list[jail.Mount]:
+    """The mounts, and the files by which programs know their own name and find others.
+
+    :param more: further files of ``/etc`` by name
+    """
+    files = folder / "etc"
+    files.mkdir(exist_ok=True)
+    files.chmod(0o755)
+    made = list(mounts)
+    for name, text in {"hosts": hosts(pod, address), "hostname": hostname(pod) + "\n", "resolv.conf": resolve(pod),
+                       **more}.items():
+        path = files / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o644)
+        if not any(mount.target == f"/etc/{name}" for mount in made):
+            made.append(jail.Mount(str(path), f"/etc/{name}", name == "hosts"))
+    return made
 
 
 def _copy(root: Path, target: Path) -> None:

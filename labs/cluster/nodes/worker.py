@@ -264,10 +264,15 @@ class Worker:
         try:
             mounts = sandbox.mounts(spec, *mounted, container.folder, environment, bool(own_folder))
             jailed = sandbox.specification(self.pod, spec, image, environment, mounts, root, self.place.api_port)
-            jailed = network.grant(jailed, self.pod, bool(own_folder))
+            jailed = network.grant(jailed, self.pod, self.address, bool(own_folder))
             if image.root and sandbox.mountable():
                 jailed = await asyncio.to_thread(roots.specification, jailed, self.pod, spec, image, owner,
-                                                 container.folder, self.loopback, network.resolv_conf)
+                                                 container.folder, self.address if jailed.network else self.loopback,
+                                                 network.resolv_conf)
+            elif jailed.network:
+                jailed = dataclasses.replace(jailed, mounts=tuple(sorted(
+                    roots.named(jailed.mounts, self.pod, container.folder, self.address, network.resolv_conf,
+                                **{"nsswitch.conf": "hosts: files dns\n"}), key=lambda mount: mount.target)))
             elif image.root:
                 jailed, command = roots.without_root(jailed, image, command, environment)
         except (ValueError, OSError, ConfigError) as error:

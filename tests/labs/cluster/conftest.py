@@ -57,7 +57,8 @@ def cluster_home(
 ) -> Iterator[Path]:
     """A state folder with a running control plane; nothing is left of it afterwards.
 
-    A module that wants nodes says how many in ``NODES``, and how they wait in ``BACKOFF``.
+    A module that wants nodes says how many in ``NODES``, how they wait in ``BACKOFF``, and in ``NETWORK`` that pods are
+    to see the network as on a host without seccomp notification.
     """
     from labs.aws import learner
     from labs.services import control
@@ -66,6 +67,7 @@ def cluster_home(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABS_HOME", str(home))
         patch.setenv("LABS_KUBERNETES_NODES", str(getattr(request.module, "NODES", 0)))
+        patch.setenv("LABS_KUBERNETES_NETWORK", getattr(request.module, "NETWORK", ""))
         patch.setenv("LABS_KUBERNETES_BACKOFF", getattr(request.module, "BACKOFF", "10,300"))
         learner.enroll(home)        # as `lab up` does first
         try:
