@@ -310,7 +310,10 @@ class Attempts:
 
     def withdraw(self, name: str) -> None:
         """Forget the newest attempt, which could not even be prepared."""
-        shutil.rmtree(self._found[name].pop().folder, ignore_errors=True)
+        found = self._found[name]
+        shutil.rmtree(found.pop().folder, ignore_errors=True)
+        if not found:
+            del self._found[name]
 
     def running(self) -> list[Container]:
         """Every container that runs."""

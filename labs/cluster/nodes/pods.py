@@ -144,7 +144,9 @@ class Pods:
         folder.mkdir(parents=True, exist_ok=True)
         shim.write(str(folder), "pod.json", {"pod": pod, "address": address})
         place = dataclasses.replace(self._place, client=Cut(self._place.client, node))
-        worker = self._workers[uid] = Worker(pod, node, place, folder, address)
+        worker = self._workers[uid] = Worker(
+            pod, node, place, folder, address,
+            lambda: [each.pod for each in self.of(node) if each.counts()])
         task = self._tasks[uid] = asyncio.create_task(worker.run())
         task.add_done_callback(lambda done: self._over(uid, done))
         return worker

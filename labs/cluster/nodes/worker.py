@@ -13,14 +13,14 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from labs.cluster.network import Network
-from labs.cluster.nodes import disk, hooks, pressure, roots, sandbox, states, volatile
+from labs.cluster.nodes import admission, disk, hooks, pressure, roots, sandbox, states, volatile
 from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
@@ -81,13 +81,16 @@ class Stop:
 class Worker:
     """One pod on one node; ``removed`` is set when the API server does not know it any more."""
 
-    def __init__(self, pod: Object, node: Node, place: Place, folder: Path, address: str) -> None:
+    def __init__(self, pod: Object, node: Node, place: Place, folder: Path, address: str,
+                 neighbours: Callable[[], list[Object]]) -> None:
         self.pod = pod
         self.node = node
         self.place = place
         self.folder = folder
         self.address = address
         self.removed = False
+        self._admitted = False
+        self._neighbours = neighbours       # the pods that its node has taken
         self.attempts = Attempts(folder / "containers")
         mounts = Mounts(place.client, node.name, node.labels(), Disks(place.home))
         self.volumes = Volumes(folder / "volumes", self._fetch, self._token, mounts.find, self._unpacked,
@@ -102,6 +105,7 @@ class Worker:
         self._sent: Object = {}
         self._deadline_passed = False
         self._evicted = ""      # why, when it is
+        self._refused = ""      # the reason why the node did not take it
         self._disk: dict[str, float] = {}       # what waits for a slow disk → monotonic time when that is over
         self._fetched: dict[tuple[str, str], Object] = {}       # what a node that is cut off still knows
         self._untold: list[tuple[str, str, str, str, str]] = []
@@ -160,13 +164,29 @@ class Worker:
         """Seconds until the next look; None when nothing is left of the pod."""
         if self.removed or self.pod["metadata"].get("deletionTimestamp"):
             return await self._terminate()
-        if not self._evicted and not self.attempts.any():
-            self._evicted = pressure.refused(self.pod, self.node.pressures)
-            if self._evicted:
-                self._tell("Warning", "Evicted", self._evicted)
+        if not (self._admitted or self._evicted or self.attempts.any() or
+                self.pod.get("status", {}).get("phase") in FINISHED):
+            self._admit()
         if self._evicted or self.pod.get("status", {}).get("phase") in FINISHED or self._overdue():
             return await self._finish()
         return min(await self._advance(), self._until_deadline())
+
+    def _admit(self) -> None:
+        """Take the pod, or refuse it for good."""
+        self._evicted = pressure.refused(self.pod, self.node.pressures)
+        self._refused = "Evicted" if self._evicted else ""
+        if not self._evicted:
+            self._refused, self._evicted = admission.refused(self.pod, self._neighbours(), self.node.allocatable())
+        self._admitted = not self._evicted
+        if self._evicted:
+            self._tell("Warning", self._refused, self._evicted)
+
+    def counts(self) -> bool:
+        """Does it take room on its node?"""
+        going = self.removed or self.pod["metadata"].get("deletionTimestamp")
+        over = self._evicted or self.pod.get("status", {}).get("phase") in FINISHED
+        running = bool(self.attempts.running())
+        return running if going else not over and (self._admitted or self.attempts.any())
 
     async def _advance(self) -> float:
         """Start what should run."""
@@ -591,8 +611,8 @@ class Worker:
         if debuggers := self.pod["spec"].get("ephemeralContainers"):
             status["ephemeralContainerStatuses"] = [
                 states.container_status(self._seen(each)) | {"ready": False} for each in debuggers]
-        if self._evicted and not self.attempts.any():
-            status = {"phase": "Failed", "reason": "Evicted", "message": f"Pod was rejected: {self._evicted}",
+        if self._refused:
+            status = {"phase": "Failed", "reason": self._refused, "message": f"Pod was rejected: {self._evicted}",
                       "startTime": status["startTime"]}
         elif self._evicted:
             reason = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet",

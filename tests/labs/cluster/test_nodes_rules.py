@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from labs import jail
-from labs.cluster.nodes import environment, roots, sandbox, shim, states, volatile, volumes
+from labs.cluster.nodes import admission, environment, roots, sandbox, shim, states, volatile, volumes
 from labs.cluster.nodes.backoff import Backoff
-from labs.cluster.nodes.containers import Container, Exit
+from labs.cluster.nodes.containers import Attempts, Container, Exit
 from labs.cluster.nodes.images import HostImages, ImageError
 from labs.cluster.nodes.logs import Wanted, read
 
@@ -83,6 +83,37 @@ def test_volumes_in_memory_go_with_their_pod(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("os.path.ismount", lambda path: False)
     assert volatile.folder(volume) == volume, "no memory: on the disk"
     assert volume.is_dir()
+
+
+def a_pod(cpu: str, *ports: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "a"}, "spec": {"containers": [
+        {"name": "main", "resources": {"requests": {"cpu": cpu}}, "ports": list(ports)}], **spec}}
+
+
+@pytest.mark.parametrize(("pod", "others", "reason"), [
+    (a_pod("1"), [a_pod("1")], ""),
+    (a_pod("1001m"), [a_pod("1")], "OutOfcpu"),
+    (a_pod("0"), [a_pod("2")], ""),
+    (a_pod("0"), [a_pod("0")] * 3, "OutOfpods"),
+    (a_pod("1", initContainers=[{"resources": {"requests": {"cpu": "2"}}}]), [a_pod("1m")], "OutOfcpu"),
+    (a_pod("1", initContainers=[{"resources": {"requests": {"cpu": "1"}}, "restartPolicy": "Always"}]), [a_pod("1m")],
+     "OutOfcpu"),
+    (a_pod("0", {"hostPort": 80}), [a_pod("0", {"hostPort": 80, "hostIP": "127.0.0.2"})], "NodePorts"),
+    (a_pod("0", {"hostPort": 80, "hostIP": "127.0.0.1"}), [a_pod("0", {"hostPort": 80, "hostIP": "127.0.0.2"})], ""),
+    (a_pod("0", {"hostPort": 80, "protocol": "UDP"}), [a_pod("0", {"hostPort": 80})], ""),
+    (a_pod("0", {"containerPort": 80}), [a_pod("0", {"containerPort": 80})], ""),
+])
+def test_a_node_takes_what_fits_beside_what_it_has(pod: dict[str, Any], others: list[dict[str, Any]],
+                                                   reason: str) -> None:
+    allocatable = {"pods": "3", "cpu": "2", "memory": "1Gi", "ephemeral-storage": "1Gi"}
+    assert admission.refused(pod, others, allocatable)[0] == reason
+
+
+def test_an_attempt_that_was_withdrawn_leaves_nothing(tmp_path: Path) -> None:
+    attempts = Attempts(tmp_path)
+    attempts.new("main", {})
+    attempts.withdraw("main")
+    assert (attempts.any(), attempts.running(), attempts.last("main")) == (False, [], None)
 
 
 @pytest.mark.parametrize(("text", "number"), [
