@@ -77,34 +77,33 @@ def grade(
 
     Raises PermanentError when the assignment cannot be generated.
     """
-    from nbgrader.apps import NbGraderAPI
-
     from graders.live import Pool
-    from graders.nbgrader_plugins import grade_answers
     from graders.runner import Grader
 
-    api = NbGraderAPI(config=configuration(root))
-    api.log.setLevel(logging.ERROR)
-    students = sorted(api.get_submitted_students(section))
-    _generated(api, section)
-    journal = Journal(root, section)
-    owners = foreign_values(students, section)
     outcomes = []
-    with (
-        one_engine(),
-        grader_of(grade_answers, Grader(Pool(size=jobs))) as grader,
-        closing(dispatch(grader)) as dispatcher,
-    ):
-        for student, ahead in _in_turn(students, jobs, lambda who: _ahead(dispatcher, api, section, who, anew)):
-            outcome = None if anew or ahead.trouble else journal.outcome(student, ahead.digest)
-            if ahead.trouble and not dispatcher.local:  # nbgrader would judge it here, against the instructor's word
-                outcome = Outcome(student, 0.0, 0.0, {}, "\n".join(ahead.trouble), tuple(ahead.repairs))
-            if outcome is None:
-                outcome = _recorded(api, section, student, ahead, owners)
-                if not outcome.problem:
-                    journal.note(outcome, ahead.digest)
-            outcomes.append(outcome)
-            told(outcome, len(outcomes), len(students))
+    grader = Grader(Pool(size=jobs))
+    with closing(grader), closing(dispatch(grader)) as dispatcher:
+        from nbgrader.apps import NbGraderAPI  # takes two seconds, in which the judges' mould starts, too
+
+        from graders.nbgrader_plugins import grade_answers
+
+        api = NbGraderAPI(config=configuration(root))
+        api.log.setLevel(logging.ERROR)
+        students = sorted(api.get_submitted_students(section))
+        _generated(api, section)
+        journal = Journal(root, section)
+        owners = foreign_values(students, section)
+        with one_engine(), grader_of(grade_answers, grader):
+            for student, ahead in _in_turn(students, jobs, lambda who: _ahead(dispatcher, api, section, who, anew)):
+                outcome = None if anew or ahead.trouble else journal.outcome(student, ahead.digest)
+                if ahead.trouble and not dispatcher.local:  # nbgrader would judge it here, against the user's word
+                    outcome = Outcome(student, 0.0, 0.0, {}, "\n".join(ahead.trouble), tuple(ahead.repairs))
+                if outcome is None:
+                    outcome = _recorded(api, section, student, ahead, owners)
+                    if not outcome.problem:
+                        journal.note(outcome, ahead.digest)
+                outcomes.append(outcome)
+                told(outcome, len(outcomes), len(students))
     return outcomes
 
 
@@ -225,13 +224,11 @@ class grader_of:
     def __init__(self, module: Any, grader: Any) -> None:
         self._module, self._grader, self._before = module, grader, module.grader
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> None:
         self._module.grader = lambda: self._grader
-        return self._grader
 
     def __exit__(self, *_: object) -> None:
         self._module.grader = self._before
-        self._grader.close()
 
 
 def configuration(root: Path) -> Any:

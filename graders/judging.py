@@ -85,6 +85,7 @@ class Judges:
         self._grader = grader
         self._own = threading.local()
         self._all: list[socket.socket] = []
+        grader.pool.mould.warm()
 
     def judged(self, notebook: Any, released: Path, student: str, kept: Mapping[str, Judged]) -> dict[str, Judged]:
         """See :class:`graders.dispatch.Dispatcher`."""

@@ -47,6 +47,7 @@ class Mould:
         self._process: subprocess.Popen[bytes] | None = None
         self._starting: subprocess.Popen[bytes] | None = None
         self._folder = ""
+        self._closed = False
         self.address: Path | None = None
 
     @classmethod
@@ -55,6 +56,15 @@ class Mould:
         found = cls("", Path(os.devnull))
         found.address = address
         return found
+
+    def warm(self) -> None:
+        """Begin to start it, beside whatever the caller does meanwhile; who asks it first hears what went wrong."""
+
+        def begin() -> None:
+            with suppress(LabError, OSError):
+                self._ensure()
+
+        threading.Thread(target=begin, name="mould", daemon=True).start()
 
     def gateway(self, home: Path, listeners: list[socket.socket]) -> socket.socket:
         """A new gateway's control socket; see :mod:`labs.aws.gateway.copies`.
@@ -94,6 +104,8 @@ class Mould:
         with self._lock:
             if self._process is not None and self._process.poll() is not None:
                 self._end()
+            if self._closed:
+                raise TemporaryError("the grader is shutting down")
             if self.address is None:
                 self._start()
 
@@ -146,6 +158,7 @@ class Mould:
 
     def close(self) -> None:
         """End it.  What it forked ends with its own control socket."""
+        self._closed = True
         self.give_up()
         with self._lock:
             if self._process is not None:
