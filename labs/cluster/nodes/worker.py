@@ -223,10 +223,14 @@ class Worker:
         name = spec["name"]
         last = self.attempts.last(name)
         if last is not None and last.running:
+            if name not in self._stopping and states.restarts_to_resize(self._seen(spec)):
+                self._tell("Normal", "Killing", f"Container {name} resize requires restart", name)
+                last.about["resized"] = True
+                self._stop(name, self.grace())
             return self._enforce(name, last)
         if last is not None and last.exit is not None:
             self._forget(name)
-            if not states.restarts(policy, last.exit):
+            if not (states.restarts(policy, last.exit) or last.about.get("resized")):
                 self._waiting.pop(name, None)
                 return FOREVER
             wait = float(last.about.get("backoff", 0.0))
@@ -274,7 +278,8 @@ class Worker:
         container = self.attempts.new(name, {
             "backoff": backoff, "image": image.identifier, "message_policy": spec.get("terminationMessagePolicy"),
             "stop_signal": roots.stop_signal(image), "skew": self.node.skew, "terminal": bool(spec.get("tty")),
-            "cpu": float(quantity((spec.get("resources") or {}).get("limits", {}).get("cpu", "0")))})
+            "cpu": float(quantity((spec.get("resources") or {}).get("limits", {}).get("cpu", "0"))),
+            "resources": spec.get("resources") or {}})
         root = container.folder / "root"
         own_folder = {} if image.root and sandbox.mountable() else {"HOME": str(root), "TMPDIR": str(root)}
         environment = {**own_folder, **({"TERM": "xterm"} if spec.get("tty") else {}), **environment}
@@ -630,10 +635,14 @@ class Worker:
             each["observedGeneration"] = described.get("generation")
         if status == self._sent:
             return
+        types = {each["type"] for each in status.get("conditions", [])}
+        gone = [{"$patch": "delete", "type": states.RESIZE}] if states.RESIZE not in types and any(
+            each["type"] == states.RESIZE for each in (*mine, *others)) else []
+        sent = {**status, "conditions": [*status["conditions"], *gone]} if gone else status
         try:
             await self.place.client.patch(
                 f"/api/v1/namespaces/{described['namespace']}/pods/{described['name']}/status",
-                {"metadata": {"uid": described["uid"]}, "status": status})
+                {"metadata": {"uid": described["uid"]}, "status": sent})
         except Refused as error:
             if error.status not in (404, 409):
                 raise
