@@ -50,6 +50,7 @@ RECEIVE, SEND, VALID, ADD, SET_FLAGS = 0xC0502100, 0xC0182101, 0x40082102, 0x401
 REQUEST, ANSWER, ADDED = struct.Struct("QIIiIQ6Q"), struct.Struct("QqiI"), struct.Struct("QIIII")
 HEADER, VECTOR, CONTROL = struct.Struct("QI4xQQQQi4x"), struct.Struct("QQ"), struct.Struct("Qii")
 MESSAGE = 64                # struct mmsghdr
+WAIT_FOR_ONE = 0x10000
 CONTINUE, ADD_AND_SEND, SYNCHRONOUS = 1, 2, 1
 PIDFD_GETFD, PIDFD_THREAD = 438, os.O_EXCL
 SO_BINDTODEVICE, UDP = 25, 17
@@ -59,6 +60,7 @@ SENT, LET = -(2**40), -(2**40) - 1
 LOOKED_EVERY = 0.2
 ASKED_WITHIN = 30.0
 REMEMBERED = 10.0           # seconds for which where datagrams go is not asked again
+ANSWERED = 30.0             # and for which who sent one may be answered, as Linux's connection tracking has it
 KEPT = 4096                 # sockets that are kept in mind
 LONGEST = 2**20             # bytes of one message; of a stream, more is sent by further calls
 LOCAL = ("0.0.0.0", "127.")
@@ -91,7 +93,7 @@ class Call:
             process = os.pidfd_open(self.pid, PIDFD_THREAD)
         except OSError:     # before Linux 6.9 only the first thread has one, and all share their files
             with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
-                process = os.pidfd_open(next(int(line[5:]) for line in file if line.startswith("Tgid:")))
+                process = os.pidfd_open(next((int(line[5:]) for line in file if line.startswith("Tgid:")), 0))
         try:
             return _call(PIDFD_GETFD, process, number, 0)
         finally:
@@ -505,19 +507,50 @@ class Network:
         with call.duplicate() as made:
             if made.family != socket.AF_INET or made.type != socket.SOCK_DGRAM:
                 return LET
-            name, room, vectors, count, *_ = HEADER.unpack(call.read(call.arguments[1], HEADER.size))
-            places = list(VECTOR.iter_unpack(call.read(vectors, VECTOR.size * min(count, 1024))))
-            most = min(sum(each[1] for each in places), LONGEST)
-            data, flags, peer = yield from self._receive(made, most, call.argument(2))
-            left = data
-            for at, many in places:
-                call.write(at, left[:many])
-                left = left[many:]
-            if name:
-                call.write(name, pack(peer)[:room])
-                call.write(call.arguments[1] + 8, (16).to_bytes(4, "little"))
-            call.write(call.arguments[1] + 40, struct.pack("Qi", 0, flags))
-            return len(data)
+            return (yield from self._receive_message(call, made, call.arguments[1], call.argument(2)))
+
+    def recvmmsg(self, call: Call) -> Waits:
+        """Several; with a time limit, the first and what is there by then."""
+        flags, done = call.argument(3), 0
+        with call.duplicate() as made:
+            if made.family != socket.AF_INET or made.type != socket.SOCK_DGRAM:
+                return LET
+            for index in range(min(call.argument(2), 1024)):
+                place = call.arguments[1] + index * MESSAGE
+                if done and (flags & WAIT_FOR_ONE or call.arguments[4]):
+                    flags |= socket.MSG_DONTWAIT
+                try:
+                    got = yield from self._receive_message(call, made, place, flags & ~WAIT_FOR_ONE)
+                except OSError:
+                    if not done:
+                        raise
+                    break
+                call.write(place + HEADER.size, got.to_bytes(4, "little"))
+                done += 1
+        return done
+
+    def _receive_message(self, call: Call, made: socket.socket, place: int, flags: int) -> Waits:
+        name, room, vectors, count, *_ = HEADER.unpack(call.read(place, HEADER.size))
+        places = list(VECTOR.iter_unpack(call.read(vectors, VECTOR.size * min(count, 1024))))
+        most = min(sum(each[1] for each in places), LONGEST)
+        data, found, peer = yield from self._receive(made, most, flags)
+        left = data
+        for at, many in places:
+            call.write(at, left[:many])
+            left = left[many:]
+        if name:
+            call.write(name, pack(peer)[:room])
+            call.write(place + 8, (16).to_bytes(4, "little"))
+        call.write(place + 40, struct.pack("Qi", 0, found))
+        return len(data)
+
+    def sender(self, key: int, peer: tuple[str, int]) -> tuple[str, int]:
+        """Whose datagram it is as the network shows it; one that nobody here had called may be answered for a while."""
+        if asked := self.names.get((key, peer)):
+            return asked
+        shown = self.seen(peer)
+        _keep(self.ways, (key, *shown), (peer, time.monotonic() + ANSWERED))
+        return shown
 
     def _receive(self, made: socket.socket, most: int, flags: int) -> Generator[
             Any, bool, tuple[bytes, int, tuple[str, int]]]:
@@ -525,7 +558,7 @@ class Network:
         while True:
             try:
                 data, _, found, peer = made.recvmsg(most, 0, flags | socket.MSG_DONTWAIT)
-                return data, int(found), self.names.get((_key(made), peer)) or self.seen(peer)
+                return data, int(found), self.sender(_key(made), peer)
             except BlockingIOError:
                 if not wait or not (yield made, select.EPOLLIN, _patience(made, socket.SO_RCVTIMEO)):
                     raise
@@ -627,7 +660,7 @@ class Desk:
         except StopIteration as done:
             if done.value != SENT:
                 call.answer(done.value)
-        except (OSError, ValueError, StopAsyncIteration, struct.error) as error:
+        except Exception as error:  # noqa: BLE001 (one call's trouble must not be that of all who wait)
             steps.close()
             call.answer(-(getattr(error, "errno", 0) or errno.EINVAL))
 

@@ -79,10 +79,10 @@ JUDGED: dict[str, tuple[int | None, int | None]] = {
     "sched_setaffinity": (203, 122), "sched_setattr": (314, 274), "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119), "bind": (49, 200), "connect": (42, 203), "accept": (43, 202),
     "accept4": (288, 242), "getsockname": (51, 204), "getpeername": (52, 205), "recvfrom": (45, 207),
-    "recvmsg": (47, 212), "uname": (63, 160),
+    "recvmsg": (47, 212), "recvmmsg": (299, 243), "uname": (63, 160),
 }
 NOTIFIED = ("bind", "listen", "connect", "accept", "accept4", "getsockname", "getpeername", "sendto", "sendmsg",
-            "sendmmsg", "recvfrom", "recvmsg", "uname")
+            "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "uname")
 """What ``notify`` answers where the jail has a network of its own, beside ``socket`` for UDP."""
 
 Instruction = tuple[int, int, int, int]     # code, jump if true, jump if false, operand

@@ -150,6 +150,52 @@ made.sendmsg([b"a", b"b"])
         running.stdout.close()
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["recvfrom", "recvmmsg"])
+def test_who_sent_a_datagram_is_answered_without_asking(door: Door, several: bool) -> None:
+    """By its real end: a policy on new datagrams is not one on answers, and this machine's programs have no other."""
+    code = """
+import ctypes, errno
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("0.0.0.0", 53))
+print("listens", flush=True)
+
+class Vector(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+class Message(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_void_p), ("room", ctypes.c_uint), ("vectors", ctypes.c_void_p),
+                ("count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("size", ctypes.c_size_t),
+                ("flags", ctypes.c_int), ("pad", ctypes.c_int), ("got", ctypes.c_uint)]
+
+def several(many=4):
+    names, data = ([ctypes.create_string_buffer(size) for _ in range(many)] for size in (16, 9))
+    vectors = [Vector(ctypes.addressof(each), 9) for each in data]
+    messages = (Message * many)(*(Message(ctypes.addressof(name), 16, ctypes.addressof(vector), 1, None, 0)
+                                  for name, vector in zip(names, vectors)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    count = libc.recvmmsg(server.fileno(), messages, many, 0x10000, None)
+    name = names[0].raw
+    print(count, messages[0].room)
+    return data[0].raw[:messages[0].got], (socket.inet_ntoa(name[4:8]), int.from_bytes(name[2:4], "big"))
+
+for _ in range(2):
+    data, peer = several() if SEVERAL else server.recvfrom(99)
+    server.sendto(data + peer[0].encode(), peer)
+""".replace("SEVERAL", str(several))
+    spec = jail.Spec(readable=jail.runtime(), network=door.network(), rung="plain", wall_seconds=30)
+    with jail.start(spec, [rungs.PYTHON, "-I", "-S", "-c", "import socket\n" + code], stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"listens\n"
+        for own, seen in ((f"127.244.{NUMBER}.9", f"10.244.{NUMBER}.9"), ("127.0.0.1", "127.0.0.1")):
+            with Door.datagrams(own) as made:
+                made.settimeout(5)
+                made.sendto(b"q", (END, 30053))
+                assert made.recv(99) == b"q" + seen.encode()
+        assert running.stdout.read() == (b"1 16\n" * 2 if several else b"")
+        running.stdout.close()
+    assert not door.asked
+
+
 def test_what_is_not_its_own_cannot_be_bound(door: Door) -> None:
     assert run(door, f"""
 kept = []
