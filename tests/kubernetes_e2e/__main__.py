@@ -1,10 +1,10 @@
 """Kubernetes' own end-to-end tests against a cluster: ``python -m tests.kubernetes_e2e [--focus …]``.
 
 Builds ``e2e.test`` and ``agnhost`` of the version that the toolbox pins (Go; once, ten minutes, into the toolbox's
-cache), makes the images that the tests want out of them and of this machine's programs (Debian: busybox-static and
-nginx-light), loads them into the embedded cluster that runs in LABS_HOME (``lab up kubernetes`` first), and runs what
-the two expressions choose.  Results are kept in the state folder: a test that passed is not run again unless --anew;
-``--table`` prints them as docs/kubernetes-e2e.md has them.
+cache), makes the images that the tests want out of them and of this machine's programs (Debian: busybox-static, bash,
+nginx-light, curl, netcat-openbsd), loads them into the embedded cluster that runs in LABS_HOME (``lab up kubernetes``
+first), and runs what the two expressions choose.  Results are kept in the state folder: a test that passed is not run
+again unless --anew; ``--table`` prints them as docs/kubernetes-e2e.md has them.
 """
 
 from __future__ import annotations
@@ -80,11 +80,16 @@ def make_images(store: Store, programs_in: Path) -> None:
             listed = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout
             for applet in set(listed.split()) - {"busybox"}:
                 (folder / "bin" / applet).symlink_to("busybox")
+            # Debian's busybox sh drops variables such as data-1, and takes its own nc before any other
+            _programs(folder, {"bash": "bash"})
+            (folder / "bin" / "sh").unlink()
+            (folder / "bin" / "sh").symlink_to("bash")
             (folder / "tmp").mkdir(mode=0o777)
             (folder / "etc").mkdir()
             (folder / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
             (folder / "etc" / "group").write_text("root:x:0:\nnobody:x:65534:\n")
             if "/agnhost" in recipe:
+                _programs(folder, {"curl": "curl", "nc.openbsd": "netcat-openbsd"})
                 shutil.copy(programs_in / "agnhost", folder / "agnhost")
                 (folder / "agnhost-2").symlink_to("agnhost")
             if "nginx" in recipe:
@@ -95,14 +100,23 @@ def make_images(store: Store, programs_in: Path) -> None:
         print(f"made {name}", file=sys.stderr, flush=True)
 
 
+def _programs(folder: Path, packages: dict[str, str]) -> None:
+    """Programs of this machine, named without their ending, and the libraries they load, below a root."""
+    for name, package in packages.items():
+        program = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
+        if program is None:
+            raise SystemExit(f"{name} is not here: install Debian's {package}")
+        listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+        own = folder / "bin" / name.partition(".")[0]
+        own.unlink(missing_ok=True)     # an applet of busybox's
+        shutil.copy(program, own)
+        for path in re.findall(r"(/\S+)", listed):
+            (folder / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / path[1:])
+
+
 def _nginx(folder: Path) -> None:
-    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-    if program is None:
-        raise SystemExit("nginx is not here: install Debian's nginx-light")
-    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    for source, target in [(program, "bin/nginx"), *((path, path[1:]) for path in re.findall(r"(/\S+)", listed))]:
-        (folder / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, folder / target)
+    _programs(folder, {"nginx": "nginx-light"})
     for path, text in {"etc/nginx/nginx.conf": NGINX, "usr/share/nginx/html/index.html": "<h1>nginx</h1>\n"}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
