@@ -16,6 +16,7 @@ import subprocess
 import time
 from typing import Any
 
+from labs.cluster.controlplane.services import number as cluster_number
 from labs.cluster.network.addresses import Ranges
 from labs.services import state
 from labs.toolbox import programs
@@ -126,7 +127,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8)
     given = parser.parse_args()
     said = json.loads((state.home() / "kubernetes" / "network.json").read_text(encoding="utf-8"))
-    ranges = Ranges(0, said["offset"])
+    ranges = Ranges(cluster_number(), said["offset"])
     try:
         pod, service = (ranges.end(each) for each in prepare())
         for name, address in (("pod directly", pod), ("through a Service", service), ("pod directly", pod)):
