@@ -3,8 +3,9 @@
 "Requests and limits" (Kubernetes documentation: "Resource Management for Pods and Containers") and "CFS Bandwidth
 Control" (kernel documentation): in every period of 100 ms a container may use limit x period of processor time; when
 that is used up it stands still until the next period.  Here the process beside a container measures what is used, and
-stops and continues the processes (SIGSTOP, SIGCONT).  It looks when the time could be used up at the earliest, so some
-is used too late to be stopped; that is paid back in the periods that follow, and the rate over a second is right.
+stops and continues the processes (SIGSTOP, SIGCONT).  It looks when the time could be used up at the earliest, after
+LIVELY seconds of idleness once in a period; what is used too much until then is paid back in the periods that follow,
+so that the rate over a second is right.
 
 The jail's supervisor and doorman are never stopped.  What stands still for another reason is left alone.
 """
@@ -22,6 +23,7 @@ from labs.jail import processes
 PERIOD = 0.1
 LEAST = 0.004
 """Seconds: of a period, and between two looks at least."""
+LIVELY = 0.5
 SWEEPS = 3
 """How often is looked for processes that began while the others were stopped."""
 
@@ -46,6 +48,7 @@ class Quota:
         self._end = time.monotonic() + PERIOD
         self._active = False        # in this period
         self._periods = self._throttled = 0
+        self._ran = 0.0
         self._stood, self._since = 0.0, 0.0
         self._stopped: list[int] = []
         self._clocks: dict[int, int] = {}
@@ -77,6 +80,7 @@ class Quota:
             self._total = total
             self._active = True
         now = time.monotonic()
+        self._ran = now if ran else self._ran
         if now >= self._end:
             self._next_period(now)
         if self._pardoned:
@@ -86,7 +90,7 @@ class Quota:
             return self._end - now
         self._go_on(now)
         soonest = self._left / (os.cpu_count() or 1)
-        return min(max(soonest, LEAST), self._end - now) if ran else self._end - now
+        return min(max(soonest, LEAST) if now - self._ran < LIVELY else PERIOD, self._end - now)
 
     def _next_period(self, now: float) -> None:
         """What was not used is lost, what was used too much is not forgiven."""

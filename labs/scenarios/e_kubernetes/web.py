@@ -6,10 +6,13 @@ Run as ``python3 -c`` with this text (it comes from a ConfigMap), so it has the 
     DEPENDENCY                    HOST:PORT of the Service that it needs to sell something; "" for nothing
     WORKERS                       a whole number
     MEMORY_MB, SCRATCH_MB         what it keeps in memory, and writes into its own folder, before it listens
+    WORK_MS                       processor time of a request for /sum
+    REPORT_MB                     memory that /report keeps for a second
     PATHS                         JSON: {"ping", "work", "warm", "deep"}, the paths of its four health endpoints
 
-It serves ``/`` (from its own catalogue), ``/buy`` (asks the dependency), the four endpoints and ``POST /switch/NAME``:
-``deadlock``, ``stall?SECONDS``, ``down``, ``up``.  It listens at POD_IP, port PORT.
+It serves ``/`` (from its own catalogue), ``/buy`` (asks the dependency), ``/sum``, ``/report``, ``/cpu`` (seconds of
+processor time that it has used), the four endpoints and ``POST /switch/NAME``: ``deadlock``, ``stall?SECONDS``,
+``down``, ``up``, ``leak?MB``, ``spin?SECONDS``.  It listens at POD_IP, port PORT.
 """
 
 import json
@@ -30,6 +33,7 @@ class Shop:
         self.loaded = threading.Event()
         self.down = False
         self.dependency = dependency
+        self.children = []
 
     def work(self):
         """A little of what every request does."""
@@ -73,6 +77,44 @@ class Shop:
 
         threading.Thread(target=hold, daemon=True).start()
 
+    def leak(self, megabytes):
+        """Memory that nobody gives back, 20 MiB a second."""
+        def take():
+            kept = []
+            for _ in range(megabytes):
+                kept.append(b"\1" * 2**20)
+                time.sleep(0.05)
+            print("leaked", len(kept), "MiB", flush=True)
+            time.sleep(600)
+
+        threading.Thread(target=take, daemon=True).start()
+
+    def spin(self, seconds):
+        """Loops that nearly never end, one here and one in a child: two processors, if they get them."""
+        end = time.monotonic() + seconds
+
+        def turn():
+            while time.monotonic() < end:
+                pass
+
+        child = os.fork()
+        if not child:
+            turn()
+            os._exit(0)
+        self.children.append(child)
+        threading.Thread(target=turn, daemon=True).start()
+
+    def used(self):
+        """Seconds of processor time, with that of children (clock_getcpuclockid(3))."""
+        return time.process_time() + sum(time.clock_gettime((~child << 3) | 2) for child in self.children)
+
+
+def compute(milliseconds):
+    """Use so much processor time."""
+    end = time.thread_time() + milliseconds / 1000
+    while time.thread_time() < end:
+        pass
+
 
 def respond(shop, paths, method, path):
     """(status, text) of a request."""
@@ -84,6 +126,10 @@ def respond(shop, paths, method, path):
             shop.deadlock()
         elif name == "stall":
             shop.stall(float(query))
+        elif name == "leak":
+            shop.leak(int(query))
+        elif name == "spin":
+            shop.spin(float(query))
         else:
             shop.down = name == "down"
         return 200, name
@@ -100,6 +146,15 @@ def respond(shop, paths, method, path):
         return (200, "all well") if shop.work() and shop.ask() else (503, "something is not well")
     if path == "/":
         return (200, "catalogue") if shop.work() else (503, "no catalogue yet")
+    if path == "/sum":
+        compute(float(os.environ.get("WORK_MS", "0")))
+        return 200, "summed up"
+    if path == "/report":
+        kept = b"\1" * (int(os.environ.get("REPORT_MB", "0")) * 2**20)
+        time.sleep(1)
+        return 200, f"a report of {len(kept) >> 20} MiB"
+    if path == "/cpu":
+        return 200, str(shop.used())
     if path == "/buy":
         return (200, "sold") if shop.work() and shop.ask() else (503, "cannot sell now")
     return 404, "no such page"

@@ -1,0 +1,215 @@
+"""Lab e1: a workload whose team guessed its requests and limits."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from labs.cluster.nodes.api import Refused
+from labs.cluster.observation import ask
+from labs.cluster.space import APP, Object, Space, ready, restarts, until
+from labs.errors import PermanentError, TemporaryError
+from labs.scenarios.base import Values, digest, pick
+from labs.scenarios.cluster_lab import ClusterLab
+from labs.scenarios.e_kubernetes.e4 import program, service, workload
+from labs.scenarios.e_kubernetes.web import PORT
+
+APPS = ["billing", "invoices", "pricing", "reports", "taxes"]
+READY_WITHIN, ANSWERED_WITHIN = 30.0, 8.0
+ASKED_EVERY = 0.25
+REQUESTS = 24
+REPLICAS = 2
+SHARE = "team-share"
+CADVISOR = ("/apis/metrics.k8s.io/v1beta1/nodes/{}/cadvisor", "/api/v1/nodes/{}/proxy/metrics/cadvisor")
+"""Where a node's container metrics are: of the embedded cluster, and of a kubelet."""
+PERIODS, THROTTLED = "container_cpu_cfs_periods_total", "container_cpu_cfs_throttled_periods_total"
+
+
+class E1(ClusterLab):
+    """One pod, its load, and limits that were guessed."""
+
+    id: ClassVar[str] = "e1"
+    title: ClassVar[str] = "Requests and limits from measurements"
+    minutes: ClassVar[int] = 70
+
+    def values(self, seed: bytes) -> Values:
+        """Names, and what the program needs, of one learner."""
+        report, work = pick(seed, "report", [48, 56, 64]), pick(seed, "work", [32, 36, 40])
+        app = pick(seed, "app", APPS)
+        return {
+            "namespace": f"e1-{app}-{digest(seed, 'namespace')[:6]}",
+            "app": app,
+            "port": PORT,
+            "report_mb": report,
+            "work_ms": work,
+            "memory_budget_mb": report + 96,
+            "cpu_budget_m": work * 10 + 400,
+            "team": {"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "250m", "memory": "64Mi"}},
+            "replicas": REPLICAS,
+            "share": {"requests.memory": f"{REPLICAS * (report + 96)}Mi",
+                      "requests.cpu": f"{REPLICAS * (work * 10 + 400)}m"},
+        }
+
+    def furnish(self, space: Space, values: Values) -> None:
+        """The program."""
+        space.apply(program())
+
+    def prepare(self, space: Space, values: Values) -> None:  # type: ignore[override]
+        """A new pod with the team's guesses; no share."""
+        self.furnish(space, values)
+        space.delete("ResourceQuota", SHARE)
+        space.apply(manifest(values, values["team"]), manager="learner")
+        space.apply(service(values["app"]))
+        space.delete_all("Pod", f"{APP}={values['app']}")
+
+    def observe(self, space: Space, values: Values) -> dict[str, Any]:  # type: ignore[override]
+        """By pod: Ready, restarts, class, and how its last container ended."""
+        return {each["metadata"]["name"]: {"ready": ready(each), "restarts": restarts(each),
+                                           "class": each["status"].get("qosClass", ""), "ended": ended(each)}
+                for each in space.pods()}
+
+    def run(self, space: Space, values: Values, program: str, **options: Any) -> Any:  # type: ignore[override]
+        """``manifest``: the Deployment with ``resources``.  ``load``: see ``load``.  ``report``, ``leak``, ``spin``.
+
+        ``share``: the ResourceQuota of the team.
+        """
+        if program == "manifest":
+            return manifest(values, **options)
+        if program == "load":
+            return load(space, values["app"], **options)
+        if program == "report":
+            pod = newest(space, values["app"])
+            status, said = ask(space, pod["status"]["podIP"], PORT, "/report", within=ANSWERED_WITHIN)
+            return f"status {status}: {said}" if status else said
+        if program in ("leak", "spin"):
+            amount = options.get("mb" if program == "leak" else "seconds", 3)
+            pod = newest(space, values["app"])
+            return ask(space, pod["status"]["podIP"], PORT, f"/switch/{program}?{amount}", "POST")[1]
+        if program == "share":
+            return share(values)
+        raise PermanentError(f"lab {self.id} has no program {program!r}",
+                             "It has manifest, load, report, leak, spin and share.")
+
+    def solution(self, space: Space, values: Values) -> None:  # type: ignore[override]
+        """Resources that pass the last exercise."""
+        space.apply(manifest(values, good(values), REPLICAS), manager="learner")
+
+
+def good(values: Values) -> Object:
+    """Requests and limits that pass every exercise."""
+    both = {"cpu": f"{values['work_ms'] * 10 + 250}m", "memory": f"{values['report_mb'] + 72}Mi"}
+    return {"requests": both, "limits": both}
+
+
+def manifest(values: Values, resources: Object, replicas: int = 1) -> Object:
+    """The Deployment."""
+    told = {"WORK_MS": str(values["work_ms"]), "REPORT_MB": str(values["report_mb"])}
+    probe = {"readinessProbe": {"httpGet": {"path": "/cpu", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 5}}
+    made, _ = workload(values["app"], told, replicas=replicas, probes={"resources": resources, **probe})
+    made["spec"]["strategy"] = {"type": "Recreate"}     # two versions at once would need twice the share
+    return made
+
+
+def share(values: Values) -> Object:
+    """What all pods of the team may request."""
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": SHARE},
+            "spec": {"hard": values["share"]}}
+
+
+def newest(space: Space, app: str) -> Object:
+    """The newest pod that is Ready.
+
+    :raises TemporaryError: none is in READY_WITHIN seconds
+    """
+    found = until(lambda: [each for each in space.pods(app) if ready(each)], READY_WITHIN)
+    if not found:
+        raise TemporaryError(f"no pod of {app} is Ready after {READY_WITHIN:.0f} s")
+    return dict(found[-1])
+
+
+def ended(pod: Object) -> str:
+    """Why the container before this one ended, "" for nothing."""
+    status = (pod["status"].get("containerStatuses") or [{}])[0]
+    for state in (status.get("state", {}), status.get("lastState", {})):
+        if "terminated" in state:
+            return str(state["terminated"].get("reason", ""))
+    return ""
+
+
+def counters(space: Space, pod: Object) -> tuple[float, float] | None:
+    """(periods, throttled periods) of a pod's containers together; None where it has no limit of processors."""
+    text = ""
+    for path in CADVISOR:
+        try:
+            text = space.cluster.text(path.format(pod["spec"]["nodeName"]))
+            break
+        except Refused:
+            continue
+    mine = [line for line in text.splitlines() if f'namespace="{space.name}"' in line
+            and f'pod="{pod["metadata"]["name"]}"' in line]
+    found = [[float(line.split()[-1]) for line in mine if line.startswith(name + "{")] for name in (PERIODS, THROTTLED)]
+    return (sum(found[0]), sum(found[1])) if found[0] else None
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load did.
+
+    :param seconds: of each request, until its answer; requests without an answer are not among them
+    :param failed: how many got none
+    :param cpu: processors that were used on average
+    :param throttled: periods in which the pod was stopped, and None where it has no limit
+    """
+
+    seconds: tuple[float, ...]
+    failed: int
+    cpu: float
+    throttled: int | None
+
+    def at(self, part: float) -> float:
+        """Milliseconds in which this part of the requests is answered: 0.5 for the median."""
+        ordered = sorted(self.seconds)
+        return 1000 * ordered[min(int(part * len(ordered)), len(ordered) - 1)] if ordered else float("inf")
+
+    def __str__(self) -> str:
+        stopped = "no limit" if self.throttled is None else f"throttled in {self.throttled} periods"
+        if not self.seconds:
+            return f"{self.failed} requests, no answer; {stopped}"
+        return (f"{len(self.seconds)} answers, {self.failed} failed; p50 {1000 * statistics.median(self.seconds):.0f} "
+                f"ms, p99 {self.at(0.99):.0f} ms; {1000 * self.cpu:.0f}m of a processor on average; {stopped}")
+
+
+def load(space: Space, app: str, requests: int = REQUESTS) -> Load:
+    """Ask one pod for a sum, every quarter of a second.
+
+    :raises TemporaryError: no pod is Ready
+    """
+    pod = newest(space, app)
+    address = pod["status"]["podIP"]
+    before, used, began = counters(space, pod), _cpu(space, address), time.monotonic()
+    seconds, failed = [], 0
+    for number in range(requests):
+        time.sleep(max(0.0, began + number * ASKED_EVERY - time.monotonic()))
+        asked = time.monotonic()
+        status, _ = ask(space, address, PORT, "/sum", within=ANSWERED_WITHIN)
+        if status == 200:
+            seconds.append(time.monotonic() - asked)
+        failed += status != 200
+    lasted, after = time.monotonic() - began, counters(space, pod)
+    throttled = None if before is None or after is None else int(after[1] - before[1])
+    return Load(tuple(seconds), failed, max(0.0, _cpu(space, address) - used) / lasted, throttled)
+
+
+def _cpu(space: Space, address: str) -> float:
+    status, said = ask(space, address, PORT, "/cpu", within=ANSWERED_WITHIN)
+    return float(said) if status == 200 else 0.0
+
+
+def rate(space: Space, pod: Object, seconds: float) -> float:
+    """Processors that a pod uses, measured by itself over some seconds."""
+    address = pod["status"]["podIP"]
+    used, began = _cpu(space, address), time.monotonic()
+    time.sleep(seconds)
+    return (_cpu(space, address) - used) / (time.monotonic() - began)
