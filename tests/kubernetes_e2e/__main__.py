@@ -13,6 +13,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -131,7 +132,7 @@ def results(folder: Path) -> dict[str, tuple[str, str]]:
         for case in ElementTree.parse(report).iter("testcase"):
             name = (case.get("name") or "").removeprefix("[It] ")
             status = case.get("status", "")
-            if name.startswith("[sig-") and status not in ("skipped", "pending"):
+            if name.startswith("[sig-") and status not in ("skipped", "pending", "interrupted"):
                 failure = case.find("failure")
                 why = "" if failure is None else (failure.get("message") or failure.text or "").strip()
                 found[name] = ("passed" if failure is None and status == "passed" else "failed", why)
@@ -178,7 +179,17 @@ def main() -> int:
                f"-kubeconfig={home / 'kubeconfig'}", "-provider=skeleton", "-dump-logs-on-failure=false"]  # fmt: skip
     with (folder / f"log_{number:04}.txt").open("w") as log:
         print(f"running; its log is {log.name}", file=sys.stderr, flush=True)
-        status = subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+        running = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        for _ in range(2):  # ginkgo writes its report when it is interrupted; a second Ctrl-C ends it at once
+            try:
+                status = running.wait()
+                break
+            except KeyboardInterrupt:
+                print("ending; what has been run is kept", file=sys.stderr, flush=True)
+                os.killpg(running.pid, signal.SIGINT)
+        else:
+            os.killpg(running.pid, signal.SIGKILL)
+            status = running.wait()
     print(table(results(folder)))
     return status
 
