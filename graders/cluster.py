@@ -246,27 +246,35 @@ def main(arguments: list[str] | None = None) -> None:
     home = parser.parse_args(arguments).home
     from labs.services import control
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    starting = True
+
+    def asked(*_: object) -> None:
+        if starting:  # later it only wakes the wait below: an exception could come in the middle of the stop
+            raise KeyboardInterrupt
+
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGTERM, asked)
+    problem = None
     with (home / "keepers").open("a") as keepers:
         first = _alone(keepers)
-        if not first:
-            fcntl.flock(keepers, fcntl.LOCK_SH)  # waits for one that is stopping the cluster
-        problem = None
         try:
-            with suppress(KeyboardInterrupt):
-                control.up(["kubernetes"], lambda line: print(line, file=sys.stderr, flush=True))
-                fcntl.flock(keepers, fcntl.LOCK_SH)
-                print("first" if first else "ready", flush=True)
-                sys.stdin.buffer.read()
+            if not first:
+                fcntl.flock(keepers, fcntl.LOCK_SH)  # waits for one that is stopping the cluster
+            control.up(["kubernetes"], lambda line: print(line, file=sys.stderr, flush=True))
+            fcntl.flock(keepers, fcntl.LOCK_SH)
+            print("first" if first else "ready", flush=True)
+            starting = False
+            select.select([sys.stdin, woken], [], [])
+        except KeyboardInterrupt:
+            starting = False
         except LabError as error:
-            problem = str(error)
+            starting, problem = False, str(error)
         finally:
-            with suppress(KeyboardInterrupt):  # SIGTERM may follow the end of standard input at once
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if _alone(keepers):
                 control.down()
-        sys.exit(problem)
+    sys.exit(problem)
 
 
 def _alone(keepers: IO[str]) -> bool:

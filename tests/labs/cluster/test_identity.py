@@ -247,7 +247,9 @@ def test_pods_do_not_reach_the_listener_that_takes_shorthand_credentials(aws: Aw
     until(lambda: kubectl("get", "pod", "reach", "-o", "jsonpath={.status.phase}").stdout == "Succeeded", "it ended")
     assert kubectl("logs", "reach", "-c", "main").stdout.splitlines() == ["ConnectionRefusedError", "reached it"]
     if "ports" in jail.promises().kept:
-        assert kubectl("logs", "reach", "-c", "evading").stdout.splitlines() == ["PermissionError", "reached it"]
+        # by the jail, or by the network's door where the kernel asks it for programs of any kind
+        refused, reached = kubectl("logs", "reach", "-c", "evading").stdout.splitlines()
+        assert (refused in ("PermissionError", "ConnectionRefusedError"), reached) == (True, "reached it")
 
 
 # --- lab b2 -------------------------------------------------------------------------------------------------------
