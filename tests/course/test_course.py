@@ -145,12 +145,13 @@ def students() -> list:
 
 
 def mutants() -> list:
-    """Every mutant; where pods are watched for long, all but the first are tried by --all only."""
+    """Every mutant; where something is watched for long, all but the first are tried by --all only."""
     found = []
     for name in EXERCISES:
-        slow = needs_cluster(find(name)) and find(name).exercise.seconds > LONG_FROM
+        exercise = find(name).exercise
+        slow, timed = exercise.seconds > LONG_FROM, exercise.lab in TIMED
         for index, mutant in enumerate(find(name).mutants()):
-            marks = [pytest.mark.long] if slow and index else []
+            marks = [pytest.mark.long] if timed or (slow and index) else []
             found.append(pytest.param(name, mutant, id=f"{name}-{mutant.name}", marks=marks))
     return found
 
