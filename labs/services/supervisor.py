@@ -8,7 +8,6 @@ but the standard library here.  It listens on a Unix socket in the home, mode 07
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import http.client
 import os
 import shlex
@@ -22,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from labs import locks
 from labs.errors import PermanentError, TemporaryError
 from labs.services import launch
 from labs.services import state as places
@@ -83,16 +83,9 @@ stdout_logfile_backups = 2
 def locked(deadline: float = 120.0) -> Iterator[None]:
     """Only one `lab up` or `lab down` at a time in one home; PermanentError after ``deadline`` seconds."""
     with (places.make_home() / "lock").open("a") as lock:
-        end = time.monotonic() + deadline
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise PermanentError(f"Another `lab` has held {lock.name} for {deadline:.0f} s.",
-                                         f"See who: `fuser {lock.name}`.") from None
-                time.sleep(0.05)
+        if not locks.taken(lock, deadline):
+            raise PermanentError(f"Another `lab` has held {lock.name} for {deadline:.0f} s.",
+                                 f"See who: `fuser {lock.name}`.")
         yield
 
 

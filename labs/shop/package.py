@@ -23,7 +23,7 @@ MOST_BYTES = 1 << 20  # of a ConfigMap ("ConfigMaps", Kubernetes documentation)
 def archive() -> bytes:
     """The zip file; the same bytes for the same code."""
     packed = io.BytesIO()
-    paths = [HERE.parent / "__init__.py", HERE.parent / "errors.py"]
+    paths = [HERE.parent / name for name in ("__init__.py", "errors.py", "locks.py")]
     paths += [path for path in sorted(HERE.rglob("*")) if path.suffix in KINDS and "deploy" not in path.parts]
     with zipfile.ZipFile(packed, "w") as made:
         for path in paths:

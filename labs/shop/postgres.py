@@ -12,7 +12,6 @@ run as root, so root gives it the user 65534.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import importlib.util
 import os
 import secrets
@@ -29,6 +28,7 @@ from typing import Any
 import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
+from labs import locks
 from labs.errors import PermanentError, TemporaryError
 from labs.shop.errors import Unavailable
 from labs.shop.logins import Login, LoginRejected
@@ -353,15 +353,9 @@ def _alone(data: Path) -> int:
     """
     data.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(data.parent / f".{data.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    deadline = time.monotonic() + STOP_SECONDS
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TemporaryError(f"{data} still belongs to another PostgreSQL after {STOP_SECONDS:.0f} s") from None
-            time.sleep(0.05)
+    if not locks.taken(lock, STOP_SECONDS):
+        raise TemporaryError(f"{data} still belongs to another PostgreSQL after {STOP_SECONDS:.0f} s")
+    return lock
 
 
 def _end_with_parent() -> None:

@@ -1,7 +1,7 @@
 """Programs the labs need that do not come with the Python environment of the course.
 
 Kept in a cache outside the clone (:func:`cache`), made once, used by every clone.  What was interrupted or failed
-never counts as there.  May depend on ``labs.errors``, httpx and the standard library only.
+never counts as there.  May depend on ``labs.errors``, ``labs.locks``, httpx and the standard library only.
 
     python_environments.py   Python programs whose packages cannot live beside the course's own
     programs.py              programs in other languages (tools.toml): PATH, cache, release, build

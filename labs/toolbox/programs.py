@@ -11,7 +11,6 @@ complete, checked and on the disk: what was interrupted, damaged or killed never
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
@@ -21,13 +20,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labs import locks
 from labs.errors import LabError, PermanentError
 from labs.toolbox import cache
 
@@ -259,21 +258,11 @@ def _cached(wanted: Tool, thorough: bool) -> Found | None:
 def _locked(report: Report) -> Iterator[None]:
     """Only one process fetches; the others wait, and then find what they wanted."""
     _tools().mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + WAITED_WITHIN
     with (_tools() / ".lock").open("a") as lock:
-        told = False
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise PermanentError(f"Another process has held {lock.name} for {WAITED_WITHIN:.0f} s.",
-                                         f"See which: `fuser {lock.name}`.") from None
-            if not told:
-                told = True
-                report("waiting: another process is fetching tools")
-            time.sleep(0.1)
+        tell_once = functools.cache(lambda: report("waiting: another process is fetching tools"))
+        if not locks.taken(lock, WAITED_WITHIN, tell_once):
+            raise PermanentError(f"Another process has held {lock.name} for {WAITED_WITHIN:.0f} s.",
+                                 f"See which: `fuser {lock.name}`.")
         yield
 
 

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import os
 import signal
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 import uvicorn
 
+from labs import locks
 from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
 from labs.cluster.images.store import of_home
@@ -67,15 +66,9 @@ def main() -> None:
 def locked(path: Path) -> IO[str]:
     """Hold the lock by which shims know that somebody plays the nodes."""
     file = path.open("a")
-    end = time.monotonic() + LOCKED_WITHIN
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
-        except BlockingIOError:
-            if time.monotonic() > end:
-                sys.exit(f"{path} is locked: another process plays these nodes")
-            time.sleep(0.05)        # a shim looks at it for a moment
+    if not locks.taken(file, LOCKED_WITHIN):        # a shim looks at it for a moment
+        sys.exit(f"{path} is locked: another process plays these nodes")
+    return file
 
 
 async def run(given: argparse.Namespace, folder: Path) -> None:
