@@ -92,7 +92,7 @@ class Pods:
         """The node is gone for good: nothing of its pods stays."""
         self._nodes.pop(node.name, None)
         for folder in await self._drop(node):
-            volatile.tidy(folder)
+            volatile.remove(folder / "volumes")
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _drop(self, node: Node) -> list[Path]:
@@ -179,6 +179,7 @@ class Pods:
             if said is None or node is None:
                 node = next(iter(self._nodes.values()), None)
             if said is None or node is None:
+                volatile.remove(folder / "volumes")
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 self._begin(said["pod"], node, said["address"]).removed = True

@@ -20,6 +20,11 @@ def _shelf() -> Path:
     return MEMORY / f"production-labs-{os.getuid()}"
 
 
+def _own(owner: Path) -> Path:
+    """The folder in memory that belongs to a folder of volumes."""
+    return _shelf() / hashlib.sha256(str(owner).encode()).hexdigest()[:24]
+
+
 def folder(volume: Path) -> Path:
     """Make a volume's folder, in memory where there is some; ``volume`` is where it would lie, or leads to it."""
     if volume.is_symlink() and volume.is_dir():
@@ -29,7 +34,7 @@ def folder(volume: Path) -> Path:
     with contextlib.suppress(OSError):
         if os.path.ismount(MEMORY):
             owner = volume.parent
-            own = _shelf() / hashlib.sha256(str(owner).encode()).hexdigest()[:24]
+            own = _own(owner)
             (own / "volumes").mkdir(parents=True, exist_ok=True)
             for path in (_shelf(), own, own / "volumes"):
                 path.chmod(0o711)
@@ -44,11 +49,22 @@ def folder(volume: Path) -> Path:
     return volume
 
 
+def remove(owner: Path) -> None:
+    """A folder of volumes, those in memory too."""
+    shutil.rmtree(_own(owner), ignore_errors=True)
+    shutil.rmtree(owner, ignore_errors=True)
+    _close()
+
+
 def tidy(below: Path | None = None) -> None:
     """Remove what belongs to pods whose folders of volumes are gone, or lie below this folder."""
     for own in _shelf().iterdir() if _shelf().is_dir() else ():
         owner = Path(os.readlink(own / "of")) if (own / "of").is_symlink() else None
         if owner is None or not owner.is_dir() or (below is not None and owner.is_relative_to(below)):
             shutil.rmtree(own, ignore_errors=True)
-    with contextlib.suppress(OSError):      # others are in it
+    _close()
+
+
+def _close() -> None:
+    with contextlib.suppress(OSError):      # others are in it, or it is not there
         _shelf().rmdir()

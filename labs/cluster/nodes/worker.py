@@ -539,7 +539,7 @@ class Worker:
             except Refused as error:
                 if error.status not in (404, 409):
                     raise
-        volatile.tidy(self.folder)
+        volatile.remove(self.folder / "volumes")
         shutil.rmtree(self.folder, ignore_errors=True)
         return None
 
@@ -548,8 +548,7 @@ class Worker:
         delay = self._end(EVICTED_WITHIN if self._evicted else self.grace())
         await self._report()
         if delay is None and self._evicted:
-            volatile.tidy(self.folder)
-            await asyncio.to_thread(shutil.rmtree, self.folder / "volumes", ignore_errors=True)
+            await asyncio.to_thread(volatile.remove, self.folder / "volumes")
         return LOOKED_EVERY if delay is None else delay
 
     def active(self) -> list[Container]:

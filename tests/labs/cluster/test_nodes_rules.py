@@ -80,6 +80,10 @@ def test_volumes_in_memory_go_with_their_pod(tmp_path: Path, monkeypatch: pytest
     assert made.is_dir(), "its pod is there"
     volatile.tidy(tmp_path / "pods" / "1")
     assert not list(shelf.iterdir())
+    assert volatile.folder(volume).is_relative_to(shelf)
+    volatile.remove(volume.parent)
+    assert not list(shelf.iterdir())
+    assert not volume.parent.exists()
     monkeypatch.setattr("os.path.ismount", lambda path: False)
     assert volatile.folder(volume) == volume, "no memory: on the disk"
     assert volume.is_dir()
