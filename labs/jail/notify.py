@@ -178,7 +178,8 @@ def _key(made: socket.socket) -> int:
     return os.fstat(made.fileno()).st_ino
 
 
-def _moved(port: int) -> int:
+def moved(port: int) -> int:
+    """Where a port of a network is on loopback."""
     return port + MOVED if 0 < port < 1024 else port
 
 
@@ -257,6 +258,13 @@ class Network:
                         said += data
         return said.decode("ascii", "replace").split()
 
+    def nowhere(self, said: list[str]) -> tuple[str, int]:
+        """Where what the door does not let pass goes; raises OSError unless it gets lost."""
+        if said == ["void"]:
+            return self.void
+        code = errno.ENETUNREACH if said == ["unreachable"] else errno.ECONNREFUSED
+        raise OSError(code, os.strerror(code))
+
     def own_source(self, made: socket.socket) -> None:
         """What it sends comes from its own address."""
         if not made.getsockname()[1]:
@@ -289,9 +297,9 @@ class Network:
         with call.duplicate() as made:
             if made.family != socket.AF_INET or not host:
                 raise OSError(errno.EAFNOSUPPORT, "IPv4 only")
-            if self.ports is not None and _moved(port) not in self.ports:
+            if self.ports is not None and moved(port) not in self.ports:
                 raise OSError(errno.EACCES, "not declared")
-            made.bind((self.here(host), _moved(port)))
+            made.bind((self.here(host), moved(port)))
         return 0
         yield
 
@@ -342,10 +350,7 @@ class Network:
         said = yield from self.ask(f"connect {source[0]} {source[1]} {host} {port}")
         if said == ["door"]:
             return self.door
-        if said == ["void"]:
-            return self.void
-        code = errno.ENETUNREACH if said == ["unreachable"] else errno.ECONNREFUSED
-        raise OSError(code, os.strerror(code))
+        return self.nowhere(said)
 
     def for_datagrams(self, made: socket.socket, host: str, port: int) -> Generator[Any, bool, tuple[str, int]]:
         """Where datagrams go; raises OSError."""
@@ -360,21 +365,18 @@ class Network:
 
     def _for_datagrams(self, host: str, port: int) -> Generator[Any, bool, tuple[str, int]]:
         if host == self.address:
-            return self.end, _moved(port)
+            return self.end, moved(port)
         if host.startswith(LOCAL):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                 try:
-                    probe.bind((self.inside, _moved(port)))
+                    probe.bind((self.inside, moved(port)))
                 except OSError:
-                    return self.inside, _moved(port)
-            return self.end, _moved(port)
+                    return self.inside, moved(port)
+            return self.end, moved(port)
         said = yield from self.ask(f"datagrams {host} {port}")
         if len(said) == 3 and said[0] == "to":
             return said[1], int(said[2])
-        if said == ["void"]:
-            return self.void
-        code = errno.ENETUNREACH if said == ["unreachable"] else errno.ECONNREFUSED
-        raise OSError(code, os.strerror(code))
+        return self.nowhere(said)
 
     def accept(self, call: Call) -> Waits:
         """As ``accept4`` without flags."""
@@ -436,18 +438,26 @@ class Network:
 
     def sendmmsg(self, call: Call) -> Waits:
         """Several."""
-        done = 0
         with call.duplicate() as made:
-            for index in range(min(call.argument(2), 1024)):
-                place = call.arguments[1] + index * MESSAGE
-                try:
-                    sent = yield from self._send_message(call, made, place, call.argument(3))
-                except OSError:
-                    if not done:
-                        raise
-                    break
-                call.write(place + HEADER.size, sent.to_bytes(4, "little"))
-                done += 1
+            return (yield from self._several(
+                call, lambda place, _: self._send_message(call, made, place, call.argument(3))))
+
+    def _several(self, call: Call, one: Callable[[int, bool], Waits]) -> Waits:
+        """Each of the messages at the call's second argument, until one fails; only the first one's error is told.
+
+        :param one: does it, by its place and whether it is not the first, and returns its length
+        """
+        done = 0
+        for index in range(min(call.argument(2), 1024)):
+            place = call.arguments[1] + index * MESSAGE
+            try:
+                length = yield from one(place, bool(done))
+            except OSError:
+                if not done:
+                    raise
+                break
+            call.write(place + HEADER.size, length.to_bytes(4, "little"))
+            done += 1
         return done
 
     def _send_message(self, call: Call, made: socket.socket, place: int, flags: int) -> Waits:
@@ -511,23 +521,13 @@ class Network:
 
     def recvmmsg(self, call: Call) -> Waits:
         """Several; with a time limit, the first and what is there by then."""
-        flags, done = call.argument(3), 0
+        flags = call.argument(3)
+        rest = flags | socket.MSG_DONTWAIT if flags & WAIT_FOR_ONE or call.arguments[4] else flags
         with call.duplicate() as made:
             if made.family != socket.AF_INET or made.type != socket.SOCK_DGRAM:
                 return LET
-            for index in range(min(call.argument(2), 1024)):
-                place = call.arguments[1] + index * MESSAGE
-                if done and (flags & WAIT_FOR_ONE or call.arguments[4]):
-                    flags |= socket.MSG_DONTWAIT
-                try:
-                    got = yield from self._receive_message(call, made, place, flags & ~WAIT_FOR_ONE)
-                except OSError:
-                    if not done:
-                        raise
-                    break
-                call.write(place + HEADER.size, got.to_bytes(4, "little"))
-                done += 1
-        return done
+            return (yield from self._several(call, lambda place, later: self._receive_message(
+                call, made, place, (rest if later else flags) & ~WAIT_FOR_ONE)))
 
     def _receive_message(self, call: Call, made: socket.socket, place: int, flags: int) -> Waits:
         name, room, vectors, count, *_ = HEADER.unpack(call.read(place, HEADER.size))

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labs.errors import PermanentError
+from labs.jail.notify import moved
 
-MOVED = 30000
 CLUSTERS = 40
 """How many clusters may run on one machine at a time."""
 DOOR = 10249
@@ -29,7 +29,7 @@ DOOR = 10249
 
 def port(number: int) -> int:
     """Where a port is on loopback."""
-    return number + MOVED if 0 < number < 1024 else number
+    return moved(number)
 
 
 @dataclass(frozen=True, slots=True)

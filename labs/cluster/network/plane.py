@@ -126,7 +126,7 @@ class Network:
         :param given: what it has; its own proxy settings stay
         :param host: does it see the host's files (else an image's)?
         """
-        if not address or self.private(pod, address):
+        if not address or not self.shim:
             return dict(given)
         uid = pod["metadata"]["uid"]
         credential = self.door.credential(uid)
@@ -151,8 +151,7 @@ class Network:
         """
         if private := self.private(pod, address):
             return dataclasses.replace(spec, connect=(), bind=(), network=private)
-        containers = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
-        listened = _listened(pod)
+        containers, listened = _containers(pod), _listened(pod)
         # 0: a port that the kernel chooses, for the client's end of each connection
         bind = {0, *(port(number) for number in (*listened, *USUAL))}
         connect = {DOOR, *self.router.host_ports}
@@ -173,9 +172,13 @@ def notified() -> str:
 
 def _listened(pod: Object) -> set[int]:
     """The ports that a pod declares or is probed at."""
-    containers = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
+    containers = _containers(pod)
     return {each["containerPort"] for one in containers for each in one.get("ports") or []} | {
         number for one in containers for number in _probed(one)}
+
+
+def _containers(pod: Object) -> list[Object]:
+    return [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
 
 
 def _probed(container: Object) -> list[int]:
