@@ -150,7 +150,6 @@ def smooth(live: Any, points: float) -> Finding:
                    f"throttled in at most {FEW} periods", PERIOD)
 
 
-
 def unstarted(live: Any) -> Finding:
     """The pod does not even become Ready."""
     return Finding("a pod becomes Ready", 0, False, why(live), "Ready",
