@@ -85,8 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _load() -> None:
     """What judges need."""
-    # jsonschema would build a parser of all IRIs, a second's work, for a format that no exercise uses.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    without_grammars()
     import jsonschema
 
     import graders.judging
@@ -96,6 +95,11 @@ def _load() -> None:
     _client("iam")
     jsonschema.Draft202012Validator({}).is_valid({})
     registry()
+
+
+def without_grammars() -> None:
+    """Before jsonschema is loaded: it would build parsers of all IRIs, a second's work, for a format unused here."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def _client(service: str) -> None:
