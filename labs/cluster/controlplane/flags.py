@@ -141,7 +141,9 @@ def controller_manager(place: Place, port: int) -> list[str]:
         "--allocate-node-cidrs=true", f"--cluster-cidr={place.pod_range}",
         f"--service-cluster-ip-range={place.service_range}",
         f"--node-monitor-grace-period={NODE_LOST_AFTER}s", "--node-monitor-period=1s",
-        "--node-eviction-rate=1",       # the usual 0.1 keeps a second lost node of a zone waiting for ten seconds
+        # the usual 0.1 keeps a second lost node of a zone waiting for ten seconds; with 1 a zone that was stopped
+        # because no node was Ready stays so for ever: client-go's limiter that never accepts says that its rate is 1
+        "--node-eviction-rate=2",
         "--horizontal-pod-autoscaler-sync-period=2s",
     ]
 

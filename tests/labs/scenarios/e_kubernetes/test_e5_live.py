@@ -41,6 +41,15 @@ def words(lab, space, values):
     return {cause: seen[app] for cause, app in assigned(values).items()}
 
 
+def conditions(space):
+    """By node what the control plane thinks of it: its Ready condition and its taints."""
+    return {
+        each["metadata"]["name"]: (
+            [one for one in each["status"]["conditions"] if one["type"] == "Ready"], each["spec"].get("taints"))
+        for each in space.cluster.nodes()
+    }
+
+
 @pytest.mark.timeout(300)
 def test_the_incident_breaks_every_workload_in_its_own_way_and_the_solution_repairs_them(room):
     lab, space, values = room
@@ -53,7 +62,7 @@ def test_the_incident_breaks_every_workload_in_its_own_way_and_the_solution_repa
         now = words(lab, space, values)
         return all(re.fullmatch(pattern, now[cause]) for cause, pattern in SEEN.items())
 
-    assert until(broken, WITHIN), str(words(lab, space, values))
+    assert until(broken, WITHIN), (words(lab, space, values), conditions(space))
 
     def evicted():
         pods = space.pods(assigned(values)["disk-limit"])
