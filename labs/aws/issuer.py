@@ -80,6 +80,10 @@ class Issuer:
     def __enter__(self) -> Any:
         return self.start()
 
+    def leave(self) -> None:
+        """Begin to stop, and do not wait for it."""
+        self._serving.leave()
+
     def __exit__(self, *error: object) -> None:
         self.stop()
 

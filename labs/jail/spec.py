@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -164,6 +165,7 @@ class Result:
     left: int = 0
 
 
+@functools.cache
 def runtime() -> tuple[str, ...]:
     """What a Python program of this interpreter has to read: interpreter, installed packages, system libraries, zones.
 

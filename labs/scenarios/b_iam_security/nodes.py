@@ -12,7 +12,7 @@ import urllib.request
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -31,6 +31,7 @@ from labs.scenarios.removal import already_gone
 if TYPE_CHECKING:
     from labs.aws.account import AwsAccount
 
+Listener = TypeVar("Listener", Serving, ClusterIssuer)
 OLD = {"HttpTokens": "optional", "HttpPutResponseHopLimit": 2, "HttpEndpoint": "enabled"}
 """How nodes were often set up before IMDSv2 became the default: version 1 answers, and pods are near enough."""
 TAG = "lab-node"
@@ -51,9 +52,9 @@ class Node:
         pods = _pods_endpoint(aws)
         self.instance = ensure_instance(aws, role)
         self.modify(**(OLD | options))
-        self._running = ExitStack()
+        self._running, self._listening = ExitStack(), list[Serving | ClusterIssuer]()
         metadata = InstanceMetadata(aws.endpoint, aws.account, self.instance)
-        near, far = (self._running.enter_context(Serving(metadata.through(hops))).url for hops in (1, 2))
+        near, far = (self._begun(Serving(metadata.through(hops))).url for hops in (1, 2))
         self._network = Network(pods, (near, far))
 
     def __enter__(self) -> Node:
@@ -64,7 +65,14 @@ class Node:
 
     def close(self) -> None:
         """Stop the metadata service and the agent."""
+        for each in self._listening:  # all at once, then wait
+            each.leave()
         self._running.close()
+
+    def _begun(self, listener: Listener) -> Listener:
+        self._listening.append(listener)
+        self._running.enter_context(listener)
+        return listener
 
     def modify(self, **options: Any) -> dict[str, Any]:
         """``ModifyInstanceMetadataOptions``; returns the options; raises botocore's ClientError as AWS refuses."""
@@ -99,14 +107,14 @@ class Node:
     def _issuer(self) -> ClusterIssuer:
         """The cluster's token issuer; the cluster exists in EKS from here on."""
         ensure_cluster(self.aws, self.cluster)
-        issuer = self._running.enter_context(ClusterIssuer(digest(self.cluster.encode(), "issuer")[:32]))
+        issuer = self._begun(ClusterIssuer(digest(self.cluster.encode(), "issuer")[:32]))
         issuer.announce(self.aws.endpoint, self.aws.account, self.cluster)
         return issuer
 
     @cached_property
     def _agent(self) -> str:
         """URL of the node's Pod Identity agent."""
-        return self._running.enter_context(Serving(PodIdentityAgent(self._eks_auth(), self.cluster))).url
+        return self._begun(Serving(PodIdentityAgent(self._eks_auth(), self.cluster))).url
 
     def _eks_auth(self) -> Any:
         """The agent's client, with what the metadata service gives a process of the node."""

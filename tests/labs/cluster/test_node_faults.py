@@ -277,3 +277,24 @@ def test_reset_heals_every_fault_and_forgets_added_nodes(cluster: Cluster) -> No
     assert cli.faults() == {}
     assert [each["name"] for each in cli.give(do="list")] == ["node-a", "node-b", "node-c"]
     assert [condition(cluster, f"node-{letter}") for letter in "abc"] == ["True"] * 3
+
+
+@pytest.mark.long
+def test_a_node_lost_after_none_was_ready_still_loses_its_pods(cluster: Cluster) -> None:
+    """While no node is Ready nothing is evicted ("Rate limits on eviction"); afterwards it is again."""
+    cluster.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "moved"}, "spec": {
+        "selector": {"matchLabels": {"app": "moved"}},
+        "template": {"metadata": {"labels": {"app": "moved"}}, "spec": pod("moved", SLEEP)["spec"]}}})
+    cluster.kubectl("rollout", "status", "deployment/moved", "--timeout=20s")
+    for letter in "abc":
+        cli.give(do="partition", node=f"node-{letter}")
+    until(lambda: [condition(cluster, f"node-{letter}") for letter in "abc"] == ["Unknown"] * 3, "no node is Ready")
+    for letter in "abc":
+        cli.give(do="heal", node=f"node-{letter}")
+    until(lambda: [condition(cluster, f"node-{letter}") for letter in "abc"] == ["True"] * 3, "all nodes are Ready")
+    first = replicas(cluster, "moved")[0]
+    lost = first["spec"]["nodeName"]
+    cli.give(do="stop", node=lost)
+    until(lambda: [each for each in replicas(cluster, "moved")
+                   if each["spec"].get("nodeName") not in (lost, None) and each["status"]["phase"] == "Running"],
+          "the pod runs on another node")
