@@ -1,13 +1,19 @@
 """The learner's tree and workspace."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from graders.release import notebooks, release, workspace
 from labs.errors import PermanentError
 
+ROOT = Path(__file__).resolve().parents[2]
 NB = "t_testing/t1_evens.ipynb"
 SCENARIO = '''
 class T1:
@@ -59,6 +65,43 @@ def test_release_leaves_out_solutions_hidden_checks_and_mutants(tree, tmp_path):
     assert "def prepare" in files["labs/scenarios/t_testing/t1.py"]
     assert "def shared" in files["labs/scenarios/t_testing/t1.py"]
     compile(files["labs/scenarios/t_testing/t1.py"], "t1.py", "exec")
+
+
+def test_what_binder_builds_holds_nothing_for_instructors(tmp_path):
+    """``binder/postBuild`` itself, in a copy of this repository; only pip is left out."""
+    repository, programs = tmp_path / "repository", tmp_path / "programs"
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
+                            check=True)
+    for name in listed.stdout.splitlines():
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, repository / name)
+    programs.mkdir()
+    python = programs / "python"
+    python.write_text(f'#!/bin/sh\n[ "$1 $2" = "-m pip" ] || exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    environment = os.environ | {"REPO_DIR": str(repository), "PATH": f"{programs}:{os.environ['PATH']}"}
+    built = subprocess.run(["bash", "binder/postBuild"], cwd=repository, env=environment, capture_output=True)
+    assert built.returncode == 0, built.stderr.decode()
+    left = {path.relative_to(repository).as_posix(): "\n".join(sources(path))
+            for path in repository.rglob("*") if path.is_file()}
+    assert [name for name in left if name.startswith("notebooks/b_") and name.endswith(".ipynb")]
+    assert not [name for name in left if re.search(r"(^|/)(hidden\.py|mutants|tests|\.git)(/|$)", name)]
+    kept = [[path.read_text()] for kind in ("hidden.py", "mutants/*.py")
+            for path in (ROOT / "graders" / "checks").glob(f"*/*/{kind}")]
+    solved = re.compile(r"BEGIN SOLUTION.*?\n(.*?)\n[^\n]*END SOLUTION", re.DOTALL)
+    for path in (ROOT / "notebooks").glob("*/*.ipynb"):
+        kept += [found for source in sources(path) if (found := solved.findall(source))]
+    assert len(kept) > 100
+    # a part of an answer may be given, such as the second of two functions; never all of it
+    assert not [(name, parts) for name, text in left.items() for parts in kept
+                if all(part.strip() in text for part in parts)]
+
+
+def sources(path):
+    """The texts of a file: of a notebook each cell's source."""
+    text = path.read_bytes().decode(errors="replace")
+    return ["".join(cell["source"]) for cell in json.loads(text)["cells"]] if path.suffix == ".ipynb" else [text]
 
 
 def test_release_again_removes_what_is_gone_and_refuses_other_folders(tree, tmp_path):
