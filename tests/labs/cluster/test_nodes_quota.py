@@ -86,8 +86,8 @@ def test_a_busy_container_gets_its_limit(tmp_path: Path, command: list[str], run
             assert counted is not None
             periods, throttled, stood = counted
             assert periods >= 20
-            assert throttled > periods / 2
-            assert stood > 1.0
+            assert throttled > periods / 6, "less often where others take the processor from it"
+            assert stood > 0.3
 
     asyncio.run(look())
 
@@ -124,6 +124,7 @@ def test_what_somebody_else_stopped_stays_so_and_supervisor_and_doorman_never_st
         async with running(tmp_path, ["sh", "-c", "sleep 600 & while :; do :; done"], LIMIT) as container:
             asleep = (await until(lambda: [pid for pid in container.inside() if _name(pid) == "sleep"]))[0]
             os.kill(asleep, signal.SIGSTOP)
+            await until(lambda: asleep in standing(container))
             kept = {container.processes()[0], container.doorman}
             seen: set[int] = set()
             for _ in range(200):
