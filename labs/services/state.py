@@ -44,16 +44,18 @@ def make_home() -> Path:
     return folder
 
 
-def short_path(name: str) -> Path:
+def short_path(name: str, folder: Path | None = None) -> Path:
     """A path for the Unix socket ``name`` that fits ``sun_path``: inside the home, or through a link to it.
+
+    :param folder: the home, where it is not this process's own
 
     The link lives in a folder only this user may enter (``XDG_RUNTIME_DIR``, else the temporary folder), and
     :func:`forget_short_path` removes it.
     """
-    folder = home()
+    folder = folder or home()
     if len(os.fsencode(folder / name)) <= SOCKET_PATH_LIMIT:
         return folder / name
-    shelf = _shelf()
+    shelf = _shelf(folder)
     shelf.mkdir(mode=0o700, exist_ok=True)
     seen = shelf.lstat()
     if seen.st_uid != os.getuid() or seen.st_mode & 0o077 or shelf.is_symlink():
@@ -70,15 +72,15 @@ def short_path(name: str) -> Path:
 
 def forget_short_path() -> None:
     """Remove what :func:`short_path` made outside the home."""
-    shelf = _shelf()
+    shelf = _shelf(home())
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         (shelf / "home").unlink()
     with contextlib.suppress(OSError):
         shelf.rmdir()
 
 
-def _shelf() -> Path:
-    digest = hashlib.sha256(os.fsencode(home())).hexdigest()[:12]
+def _shelf(folder: Path) -> Path:
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"labs-{os.getuid()}-{digest}"
 
 

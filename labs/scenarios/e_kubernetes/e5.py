@@ -12,6 +12,7 @@ from labs.cluster.space import MERGE, Object, Space, ready, until
 from labs.errors import PermanentError, TemporaryError
 from labs.scenarios.base import Values, digest, pick, shuffled
 from labs.scenarios.cluster_lab import ClusterLab
+from labs.scenarios.e_kubernetes import racks
 from labs.scenarios.e_kubernetes.e4 import program, workload
 from labs.scenarios.e_kubernetes.web import PORT
 
@@ -67,7 +68,7 @@ class E5(ClusterLab):
 
     def prepare(self, space: Space, values: Values) -> None:  # type: ignore[override]
         """Every workload is healthy, on a node of the lab's own where one is pinned to it."""
-        _node(space, "add", values["node"])
+        racks.add(space, values["node"], "b")
         space.cluster.call("PATCH", f"/api/v1/namespaces/{space.name}",
                            {"metadata": {"annotations": {OPENED: None}}}, MERGE)
         space.apply(program(), config(values))
@@ -107,7 +108,7 @@ class E5(ClusterLab):
         """
         removed = []
         with contextlib.suppress(PermanentError):  # it is not there
-            _node(space, "remove", values["node"])
+            racks.order(space, "remove", values["node"])
             removed.append(f"node {values['node']}")
         return [*super().reset(space, values), *removed]
 
@@ -201,7 +202,7 @@ def incident(space: Space, values: Values) -> None:
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     space.cluster.call("PATCH", f"/api/v1/namespaces/{space.name}",
                        {"metadata": {"annotations": {OPENED: moment}}}, MERGE)
-    _node(space, "stop", values["node"])
+    racks.order(space, "stop", values["node"])
     for cause, app in assigned(values).items():
         if cause == "node-gone":
             continue
@@ -247,22 +248,3 @@ def word(space: Space, app: str) -> str:
     state = status.get("state", {})
     reason = state.get("waiting", state.get("terminated", {})).get("reason")
     return str(reason or newest["status"].get("reason") or newest["status"].get("phase", "Pending"))
-
-
-def _node(space: Space, order: str, name: str) -> None:
-    """Add, stop, start or remove the lab's own node; adding one that is there starts it."""
-    from labs.cluster.nodes import orders
-    from labs.cluster.nodes.services import SOCKET
-    from labs.services import short_path
-
-    def give(**more: Any) -> Any:
-        return orders.give(short_path(SOCKET), more)
-
-    if order != "add":
-        give(do=order, node=name)
-        return
-    if name in [each["name"] for each in give(do="list")]:
-        with contextlib.suppress(PermanentError):  # it was not stopped
-            give(do="start", node=name)
-        return
-    give(do="add", name=name, zone="b", pods=10, taints=[f"dedicated={name}:NoSchedule"])

@@ -1,0 +1,124 @@
+"""Nodes that belong to one namespace: added for it, tainted for everybody else, drained, without power, removed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from labs.cluster.nodes import orders
+from labs.cluster.nodes.services import SOCKET
+from labs.cluster.space import MERGE, Object, Space, ready, until
+from labs.errors import PermanentError, TemporaryError
+from labs.scenarios.base import digest
+from labs.services.state import short_path
+
+LABEL = "labs/racks"
+"""Label of the nodes of one namespace; its value is :func:`label`'s."""
+READY_WITHIN = 30.0
+ZONES = "abc"
+
+
+def label(space: Space) -> str:
+    """What this namespace's nodes are labelled with."""
+    return digest(space.name.encode(), "racks")[:6]
+
+
+def names(space: Space) -> list[str]:
+    """Of three nodes of a namespace, one in each zone."""
+    return [f"rack-{label(space)}-{zone}" for zone in ZONES]
+
+
+def order(space: Space, what: str, node: str, **more: Any) -> Any:
+    """Give an order to what plays the nodes of this namespace's cluster; raises PermanentError where it is refused."""
+    key = "name" if what == "add" else "node"
+    return orders.give(short_path(SOCKET, space.cluster.kubeconfig.parent), {"do": what, key: node, **more})
+
+
+def add(space: Space, name: str, zone: str, **more: Any) -> None:
+    """A node for pods that tolerate its taint ``dedicated``; one that is there is started, if it was stopped."""
+    known = orders.give(short_path(SOCKET, space.cluster.kubeconfig.parent), {"do": "list"})
+    if name not in [each["name"] for each in known]:
+        order(space, "add", name, zone=zone, pods=10, taints=[f"dedicated={name}:NoSchedule"], **more)
+        return
+    with contextlib.suppress(PermanentError):  # it was not stopped
+        order(space, "start", name)
+
+
+def add_all(space: Space) -> None:
+    """All three nodes of a namespace, Ready and open for pods.
+
+    :raises TemporaryError: they are not Ready after READY_WITHIN seconds
+    """
+    for name, zone in zip(names(space), ZONES, strict=True):
+        add(space, name, zone, labels=[f"{LABEL}={label(space)}"])
+        cordon(space, name, False)
+
+    def all_ready() -> bool:
+        found = {each["metadata"]["name"]: ready(each) for each in space.cluster.nodes()}
+        return all(found.get(name) for name in names(space))
+
+    if not until(all_ready, READY_WITHIN):
+        raise TemporaryError(f"{', '.join(names(space))} are not Ready after {READY_WITHIN:.0f} s")
+
+
+def remove_all(space: Space) -> list[str]:
+    """Remove them, with the pods on them; a line for each that was there."""
+    removed = []
+    for name in names(space):
+        with contextlib.suppress(PermanentError):  # it is not there
+            order(space, "remove", name)
+            removed.append(f"node {name}")
+    return removed
+
+
+@contextlib.contextmanager
+def lent(space: Space) -> Iterator[list[str]]:
+    """The three nodes for as long as the block lasts; their names."""
+    try:
+        add_all(space)
+        yield names(space)
+    finally:
+        remove_all(space)
+
+
+def cordon(space: Space, name: str, closed: bool = True) -> None:
+    """No new pod for a node, or again some."""
+    space.cluster.call("PATCH", f"/api/v1/nodes/{name}", {"spec": {"unschedulable": closed}}, MERGE)
+
+
+def on(space: Space, name: str) -> list[Object]:
+    """The namespace's pods on a node, also those about to go."""
+    return [each for each in space.list("Pod") if each["spec"].get("nodeName") == name]
+
+
+@dataclass
+class Leaving:
+    """What became of a request that pods leave: are all gone, who is left, and with which words was it refused?"""
+
+    done: bool = False
+    refused: Counter[str] = field(default_factory=Counter)
+    left: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        told = "every pod has left" if self.done else f"not left: {', '.join(self.left) or 'nobody'}"
+        return "".join([told, *(f"\n{count} × refused: {what}" for what, count in self.refused.most_common())])
+
+
+def evict_all(space: Space, pods: Collection[Object], within: float) -> Leaving:
+    """Evict these pods, as ``kubectl drain`` does: all are asked for at once, and again while that is refused."""
+    leaving = Leaving()
+    names_ = {each["metadata"]["uid"]: each["metadata"]["name"] for each in pods}
+
+    def all_left() -> bool:
+        there = [each for each in space.list("Pod") if each["metadata"]["uid"] in names_]
+        leaving.left = sorted(each["metadata"]["name"] for each in there)
+        for each in there:
+            if not each["metadata"].get("deletionTimestamp") and (why := space.evict(each["metadata"]["name"])):
+                leaving.refused[why] += 1
+        return not there
+
+    leaving.done = bool(until(all_left, within))
+    return leaving
