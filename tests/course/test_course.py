@@ -134,11 +134,11 @@ def programs_of_the_cluster(request):
 
 
 def students() -> list:
-    """Every exercise for two students; what watches pods for long is tried for the second one by --all only."""
+    """Every exercise for two students; what watches something for long is tried for the second by --all only."""
     return [
         pytest.param(name, student, id=f"{name}-{student}",
-                     marks=[pytest.mark.long] if needs_cluster(find(name)) and (
-                         student != STUDENTS[0] or find(name).exercise.lab in TIMED) else [])
+                     marks=[pytest.mark.long] if find(name).exercise.lab in TIMED or (student != STUDENTS[0] and (
+                         needs_cluster(find(name)) or find(name).exercise.seconds > LONG_FROM)) else [])
         for name in EXERCISES
         for student in STUDENTS
     ]

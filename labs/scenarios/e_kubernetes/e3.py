@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from labs.cluster.observation import Observation
@@ -20,6 +22,8 @@ REPLICAS, NEEDED = 3, 2
 READY_WITHIN = 40.0
 DRAINED_WITHIN = 30.0
 WATCHED_AFTER = 2.0
+NOTICED = 18.0
+"""Seconds until a lost rack was noticed, its pods were given up, and others are Ready, with some to spare."""
 PAIR = 2
 """Pods of each workload whose budget blocks."""
 BLOCKS = ("perfect", "twice", "sick")
@@ -77,6 +81,7 @@ class E3(ClusterLab):
         """``manifest``: the Deployment, perhaps with ``spread``.  ``racks``: names of the nodes.
 
         ``drain``: see ``drain``.  ``maintain``: every pod of the workload is asked to leave at once.
+        ``cut``: the fullest rack loses its power, under the eyes of customers.
         ``stuck``: make the three teams' workloads with their budgets; ``budgets``: those budgets.
         """
         if program == "manifest":
@@ -87,13 +92,20 @@ class E3(ClusterLab):
             return drain(space, values, **options)
         if program == "maintain":
             return maintain(space, values["app"], **options)
+        if program == "cut":
+            return cut(space, values["app"], **options)
         if program == "stuck":
             space.apply(*stuck(values), *blocking(values))
             return until(lambda: all(settled(space, values["teams"][each]) for each in ("perfect", "twice")), 40.0)
         if program == "budgets":
             return blocking(values)
         raise PermanentError(f"lab {self.id} has no program {program!r}",
-                             "It has manifest, racks, drain, maintain, stuck and budgets.")
+                             "It has manifest, racks, drain, maintain, cut, stuck and budgets.")
+
+    faults: ClassVar[Mapping[str, Any]] = MappingProxyType({
+        "power cut": lambda space, values: cut_power(space, values["app"]),
+        "power back": lambda space, values: racks.add_all(space),
+    })
 
     def reset(self, space: Space, values: Values) -> list[str]:  # type: ignore[override]
         """Racks and namespace go; the racks first, since a pod on one without power stays Terminating."""
@@ -202,6 +214,21 @@ def placed(space: Space, app: str) -> dict[str, int]:
     """By rack the workload's Ready pods on it."""
     pods = [each for each in space.pods(app) if ready(each)]
     return {name: sum(each["spec"].get("nodeName") == name for each in pods) for name in racks.names(space)}
+
+
+def cut_power(space: Space, app: str) -> None:
+    """Take the power from the rack with most of the workload's Ready pods."""
+    stand = placed(space, app)
+    racks.order(space, "stop", max(stand, key=stand.__getitem__))
+
+
+def cut(space: Space, app: str, seconds: float = NOTICED) -> Observation:
+    """The same, with customers all the time; what was seen."""
+    with Observation(space, app, "/") as seen:
+        seen.watch(1.0)
+        cut_power(space, app)
+        seen.watch(seconds)
+    return seen
 
 
 class Maintenance(Leaving):

@@ -15,5 +15,5 @@ EXERCISE = Exercise(
             "description": 'a dict from case to a whole number, such as {"case-1": 1, "case-2": 0, …}',
         }
     },
-    seconds=6,
+    seconds=8,
 )

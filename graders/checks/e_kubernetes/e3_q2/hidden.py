@@ -11,7 +11,7 @@ from graders.exercise import Finding
 from labs.cluster.observation import Observation
 from labs.cluster.space import until
 from labs.scenarios.e_kubernetes import racks
-from labs.scenarios.e_kubernetes.e3 import placed, settled
+from labs.scenarios.e_kubernetes.e3 import E3, placed, settled
 
 MOVED_WITHIN = 20.0
 LOST_WITHIN = 20.0
@@ -41,9 +41,8 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
         live.space.delete_all("Pod")
         again = until(lambda: settled(live.space, app), MOVED_WITHIN)
         stand = placed(live.space, app)
-        worst = max(stand, key=stand.__getitem__)
         with Observation(live.space, app) as seen:
-            racks.order(live.space, "stop", worst)
+            E3.faults["power cut"](live.space, live.values)
             seen.watch(LOST_WITHIN, lambda now: now.now.ready < sum(stand.values()))
             seen.watch(1.0)
         fewest = seen.fewest_ready() if again else 0
