@@ -72,15 +72,15 @@ def short_path(name: str, folder: Path | None = None) -> Path:
 
 def forget_short_path() -> None:
     """Remove what :func:`short_path` made outside the home."""
-    shelf = _shelf(home())
+    shelf = _shelf()
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         (shelf / "home").unlink()
     with contextlib.suppress(OSError):
         shelf.rmdir()
 
 
-def _shelf(folder: Path) -> Path:
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+def _shelf(folder: Path | None = None) -> Path:
+    digest = hashlib.sha256(os.fsencode(folder or home())).hexdigest()[:12]
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"labs-{os.getuid()}-{digest}"
 
 
