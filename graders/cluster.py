@@ -229,7 +229,10 @@ class ClusterPool:
 
 
 def sweep(cluster: Any) -> list[str]:
-    """Remove the namespaces that attempts of a killed grader left; their names."""
+    """Remove the namespaces and nodes that attempts of a killed grader left; the namespaces' names."""
+    from labs.scenarios.e_kubernetes import racks
+
+    racks.sweep(cluster)
     left = list(cluster.namespaces(ATTEMPT))
     for name in left:
         cluster.space(name).remove()

@@ -74,9 +74,9 @@ def test_a_removed_api_version_is_said_as_kubectl_says_it(tools, clusters):
 def test_a_killed_grader_takes_its_cluster_along_and_the_next_start_sweeps(tools, tmp_path):
     home = tmp_path / "cluster"
     code = (
-        "import sys, pathlib\nfrom graders.cluster import ClusterPool\n"
+        "import sys, pathlib\nfrom graders.cluster import ClusterPool\nfrom labs.scenarios.e_kubernetes import racks\n"
         f"with ClusterPool(pathlib.Path({str(home)!r})).lease() as space:\n"
-        "    print(space.name, flush=True)\n    sys.stdin.read()\n"
+        "    racks.add_all(space)\n    print(space.name, flush=True)\n    sys.stdin.read()\n"
     )
     grader = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     left = grader.stdout.readline().strip()
@@ -88,6 +88,8 @@ def test_a_killed_grader_takes_its_cluster_along_and_the_next_start_sweeps(tools
     try:
         cluster = pool.cluster()
         assert until(lambda: left not in cluster.namespaces(ATTEMPT), 30)
+        names = [each["metadata"]["name"] for each in cluster.nodes()]
+        assert sorted(names) == ["node-a", "node-b", "node-c"], "its racks are gone"
     finally:
         pool.close()
 

@@ -219,7 +219,7 @@ def placed(space: Space, app: str) -> dict[str, int]:
 def cut_power(space: Space, app: str) -> None:
     """Take the power from the rack with most of the workload's Ready pods."""
     stand = placed(space, app)
-    racks.order(space, "stop", max(stand, key=stand.__getitem__))
+    racks.order(space.cluster, "stop", max(stand, key=stand.__getitem__))
 
 
 def cut(space: Space, app: str, seconds: float = NOTICED) -> Observation:

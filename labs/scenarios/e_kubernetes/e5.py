@@ -108,7 +108,7 @@ class E5(ClusterLab):
         """
         removed = []
         with contextlib.suppress(PermanentError):  # it is not there
-            racks.order(space, "remove", values["node"])
+            racks.order(space.cluster, "remove", values["node"])
             removed.append(f"node {values['node']}")
         return [*super().reset(space, values), *removed]
 
@@ -202,7 +202,7 @@ def incident(space: Space, values: Values) -> None:
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     space.cluster.call("PATCH", f"/api/v1/namespaces/{space.name}",
                        {"metadata": {"annotations": {OPENED: moment}}}, MERGE)
-    racks.order(space, "stop", values["node"])
+    racks.order(space.cluster, "stop", values["node"])
     for cause, app in assigned(values).items():
         if cause == "node-gone":
             continue

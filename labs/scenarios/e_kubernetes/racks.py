@@ -10,7 +10,7 @@ from typing import Any
 
 from labs.cluster.nodes import orders
 from labs.cluster.nodes.services import SOCKET
-from labs.cluster.space import MERGE, Object, Space, ready, until
+from labs.cluster.space import MERGE, Cluster, Object, Space, ready, until
 from labs.errors import PermanentError, TemporaryError
 from labs.scenarios.base import digest
 from labs.services.state import short_path
@@ -31,20 +31,19 @@ def names(space: Space) -> list[str]:
     return [f"rack-{label(space)}-{zone}" for zone in ZONES]
 
 
-def order(space: Space, what: str, node: str, **more: Any) -> Any:
-    """Give an order to what plays the nodes of this namespace's cluster; raises PermanentError where it is refused."""
+def order(cluster: Cluster, what: str, node: str, **more: Any) -> Any:
+    """Give an order to what plays the nodes of an embedded cluster; raises PermanentError where it is refused."""
     key = "name" if what == "add" else "node"
-    return orders.give(short_path(SOCKET, space.cluster.kubeconfig.parent), {"do": what, key: node, **more})
+    return orders.give(short_path(SOCKET, cluster.kubeconfig.parent), {"do": what, key: node, **more})
 
 
 def add(space: Space, name: str, zone: str, **more: Any) -> None:
     """A node for pods that tolerate its taint ``dedicated``; one that is there is started, if it was stopped."""
-    known = orders.give(short_path(SOCKET, space.cluster.kubeconfig.parent), {"do": "list"})
-    if name not in [each["name"] for each in known]:
-        order(space, "add", name, zone=zone, pods=10, taints=[f"dedicated={name}:NoSchedule"], **more)
+    if name not in [each["name"] for each in order(space.cluster, "list", "")]:
+        order(space.cluster, "add", name, zone=zone, pods=10, taints=[f"dedicated={name}:NoSchedule"], **more)
         return
     with contextlib.suppress(PermanentError):  # it was not stopped
-        order(space, "start", name)
+        order(space.cluster, "start", name)
 
 
 def add_all(space: Space) -> None:
@@ -69,9 +68,17 @@ def remove_all(space: Space) -> list[str]:
     removed = []
     for name in names(space):
         with contextlib.suppress(PermanentError):  # it is not there
-            order(space, "remove", name)
+            order(space.cluster, "remove", name)
             removed.append(f"node {name}")
     return removed
+
+
+def sweep(cluster: Cluster) -> None:
+    """Remove every node that was added for a namespace, such as those that a killed grader left."""
+    for each in cluster.nodes():
+        if LABEL in each["metadata"].get("labels", {}):
+            with contextlib.suppress(PermanentError):  # it is not there any more
+                order(cluster, "remove", each["metadata"]["name"])
 
 
 @contextlib.contextmanager
