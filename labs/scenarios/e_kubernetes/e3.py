@@ -96,7 +96,9 @@ class E3(ClusterLab):
             return cut(space, values["app"], **options)
         if program == "stuck":
             space.apply(*stuck(values), *blocking(values))
-            return until(lambda: all(settled(space, values["teams"][each]) for each in ("perfect", "twice")), 40.0)
+            if not until(lambda: stand(space, values["teams"]), READY_WITHIN):
+                raise TemporaryError(f"the teams' pods do not run after {READY_WITHIN:.0f} s")
+            return None
         if program == "budgets":
             return blocking(values)
         raise PermanentError(f"lab {self.id} has no program {program!r}",
@@ -208,6 +210,22 @@ def settled(space: Space, app: str) -> bool:
     current = status.get("observedGeneration") == found["metadata"]["generation"]
     return current and status.get("updatedReplicas", 0) == len(pods) == found["spec"]["replicas"] and all(
         ready(each) and not each["metadata"].get("deletionTimestamp") for each in pods)
+
+
+def stand(space: Space, teams: Mapping[str, str], *, sick: bool = True) -> bool:
+    """Do all pods of the three teams run, those of healthy workloads Ready, and was every budget counted?
+
+    A pod that does not run yet may always be evicted.
+    """
+    running = all(
+        len(pods := space.pods(team)) == PAIR and all(each["status"].get("phase") == "Running" for each in pods)
+        for team in teams.values()
+    )
+    healthy = all(settled(space, team) for why, team in teams.items() if why != "sick" or not sick)
+    return running and healthy and all(
+        each.get("status", {}).get("observedGeneration") == each["metadata"]["generation"]
+        for each in space.list("PodDisruptionBudget")
+    )
 
 
 def placed(space: Space, app: str) -> dict[str, int]:

@@ -55,12 +55,15 @@ def add_all(space: Space) -> None:
         add(space, name, zone, labels=[f"{LABEL}={label(space)}"])
         cordon(space, name, False)
 
-    def all_ready() -> bool:
-        found = {each["metadata"]["name"]: ready(each) for each in space.cluster.nodes()}
-        return all(found.get(name) for name in names(space))
+    if not until(lambda: all_open(space), READY_WITHIN):
+        raise TemporaryError(f"{', '.join(names(space))} are not Ready and open after {READY_WITHIN:.0f} s")
 
-    if not until(all_ready, READY_WITHIN):
-        raise TemporaryError(f"{', '.join(names(space))} are not Ready after {READY_WITHIN:.0f} s")
+
+def all_open(space: Space) -> bool:
+    """Are the three Ready, and has the node lifecycle controller taken back every taint but their own?"""
+    found = {each["metadata"]["name"]: each for each in space.cluster.nodes()}
+    return all(name in found and ready(found[name]) and {one["key"] for one in found[name]["spec"].get("taints") or ()}
+               == {"dedicated"} for name in names(space))
 
 
 def remove_all(space: Space) -> list[str]:

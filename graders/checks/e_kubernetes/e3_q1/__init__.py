@@ -1,4 +1,4 @@
-"""e3-q1: how many evictions each budget grants."""
+"""e3-q1: how many Ready pods each budget lets go."""
 
 from graders.exercise import Exercise
 
@@ -6,7 +6,7 @@ EXERCISE = Exercise(
     id="e3-q1",
     points=3,
     lab="e3",
-    summary="Predict how many pods each of six budgets lets go at once.",
+    summary="Predict what six budgets say under ALLOWED DISRUPTIONS.",
     answers={
         "allowed": {
             "type": "object",

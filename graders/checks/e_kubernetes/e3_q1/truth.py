@@ -1,4 +1,4 @@
-"""What the API server's disruption controller grants for pods and a budget that are really there."""
+"""What the disruption controller writes into the status of a budget whose pods are really there."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def compare(part: slice, answer: dict[str, Any], live: Any) -> Iterator[Finding]
         truth = granted(live.space, case)
         said = answer["allowed"].get(case["id"])
         told = "no prediction" if said is None else f"you predicted {said}" + (
-            "" if said == truth else "; the API server grants another number")
+            "" if said == truth else "; the budget's status says another number")
         yield Finding(f"{case['id']}: {case['ready']} of {case['pods']} pods Ready, {rule(case)}", 0.5, said == truth,
-                      told, "what the API server grants, predicted", hint)
+                      told, "the number in the budget's status, predicted", hint)
 
 
 def rule(case: dict[str, Any]) -> str:

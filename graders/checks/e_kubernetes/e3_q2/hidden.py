@@ -33,6 +33,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
         moved = left.done and bool(until(lambda: settled(live.space, app), MOVED_WITHIN))
         stand = placed(live.space, app)
         racks.cordon(live.space, names[0], False)
+        until(lambda: racks.all_open(live.space), MOVED_WITHIN)
         not_busy(app)
         yield Finding(
             "what stood on a closed rack runs elsewhere", 1.5, moved,

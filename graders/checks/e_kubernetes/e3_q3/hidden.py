@@ -7,8 +7,10 @@ from typing import Any
 
 from graders.checks.e_kubernetes.e3_q3.teams import finding, maintained
 from graders.exercise import Finding
+from labs.scenarios.e_kubernetes.e3 import BLOCKS
 
 
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     left, fewest = maintained(live, answer, sick=False)
-    yield finding(live, "sick", left["sick"], fewest["sick"], 1.5, needs=1)
+    for why in BLOCKS:
+        yield finding(live, why, left[why], fewest[why], 0.5, needs=1)

@@ -1,4 +1,4 @@
-"""The three teams' workloads under the learner's budgets, asked to leave all at once."""
+"""The three teams' workloads under the learner's budgets, asked to leave."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graders.exercise import Finding
 from labs.cluster.observation import Observation
 from labs.cluster.space import until
 from labs.errors import TemporaryError
-from labs.scenarios.e_kubernetes.e3 import BLOCKS, PAIR, settled, stuck
+from labs.scenarios.e_kubernetes.e3 import BLOCKS, PAIR, stand, stuck
 from labs.scenarios.e_kubernetes.racks import Leaving, evict_all
 
 READY_WITHIN, LEFT_WITHIN = 40.0, 25.0
@@ -27,7 +27,8 @@ BELOW = "Too many pods were let go at once. Every workload needs a budget that h
 def maintained(live: Any, answer: dict[str, Any], *, sick: bool) -> tuple[dict[str, Leaving], dict[str, int]]:
     """By reason what became of the workload's pods, and the fewest that were Ready at a time.
 
-    :param sick: do the third team's pods never become Ready?
+    :param sick: do the third team's pods never become Ready?  Then all teams' pods are asked at once; else one team's
+        after the other's, so that no team lives on what another has to spare
     :raises graders.manifests.Unusable: the API server refuses a budget
     :raises TemporaryError: the pods were not there in time
     """
@@ -35,30 +36,18 @@ def maintained(live: Any, answer: dict[str, Any], *, sick: bool) -> tuple[dict[s
     found = manifests.objects(answer["budgets"], {"PodDisruptionBudget"})
     space.apply(*stuck(live.values, sick=sick))
     manifests.apply(space, *found)
-    if not until(lambda: _there(space, teams, sick), READY_WITHIN):
+    if not until(lambda: stand(space, teams, sick=sick), READY_WITHIN):
         not_busy(", ".join(teams.values()))
         raise TemporaryError(f"the pods of {', '.join(teams.values())} do not run after {READY_WITHIN:.0f} s")
     with ExitStack() as watched, ThreadPoolExecutor(len(BLOCKS)) as at_once:
         seen = {why: watched.enter_context(Observation(space, teams[why])) for why in BLOCKS}
         pods = [space.pods(teams[why]) for why in BLOCKS]
-        left = list(at_once.map(lambda each: evict_all(space, each, LEFT_WITHIN), pods))
+        each_by_each = at_once.map if sick else map
+        left = list(each_by_each(lambda each: evict_all(space, each, LEFT_WITHIN), pods))
         seen["twice"].watch(1.0)
     for why in BLOCKS:
         not_busy(teams[why], seen[why].starved())
     return dict(zip(BLOCKS, left, strict=True)), {why: seen[why].fewest_ready() for why in BLOCKS}
-
-
-def _there(space: Any, teams: dict[str, str], sick: bool) -> bool:
-    """Do all pods run (those of healthy workloads Ready), and has the controller seen every budget?"""
-    running = all(
-        len(pods := space.pods(team)) == PAIR and all(each["status"].get("phase") == "Running" for each in pods)
-        for team in teams.values()
-    )
-    healthy = all(settled(space, team) for why, team in teams.items() if why != "sick" or not sick)
-    return running and healthy and all(
-        each.get("status", {}).get("observedGeneration") == each["metadata"]["generation"]
-        for each in space.list("PodDisruptionBudget")
-    )
 
 
 def finding(live: Any, why: str, left: Leaving, fewest: int, points: float, *, needs: int) -> Finding:
