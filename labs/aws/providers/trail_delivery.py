@@ -90,7 +90,7 @@ class _Followed:
         self.trail = trail
         self.waiting: dict[str, deque[tuple[str, bytes]]] = {}
         self.since = 0.0  # when the first waiting event came; 0 when none waits
-        self.closing = False
+        self.closing = self.closed = False
         self.compile()
 
     def compile(self) -> None:
@@ -105,6 +105,10 @@ class _Followed:
         if not trail["global"] and record["eventSource"] in GLOBAL_SOURCES:
             return False
         return self.matches(record)
+
+
+LAST = frozenset({"StopLogging", "DeleteTrail"})
+"""Calls whose own event is the last one of a trail."""
 
 
 class Delivery:
@@ -208,9 +212,13 @@ class Delivery:
         """Queue a record for each trail of the account it is for that wants it."""
         content = b""
         for followed in self._by_account.get(record["recipientAccountId"], ()):
+            if followed.closed:  # the task has not come to it yet
+                continue
             if followed.wants(record):
                 content = content or json.dumps(record, separators=(",", ":")).encode()
                 self._queue(followed, record, content)
+            if followed.closing and record["eventName"] in LAST:
+                followed.closed = True
 
     def _queue(self, followed: _Followed, record: Mapping[str, Any], content: bytes) -> None:
         waiting = followed.waiting.setdefault(record["awsRegion"], deque())

@@ -228,7 +228,8 @@ def test_a_trail_delivers_by_itself_and_stopping_it_is_its_last_event(
 ) -> None:
     client = account.client("cloudtrail")
     client.stop_logging(Name="audit")
-    account.client("iam").create_user(UserName="unseen")
+    for number in range(5):  # the last delivery is under way
+        account.client("iam").create_user(UserName=f"unseen-{number}")
     deadline = time.monotonic() + 20
     while not (names := [record["eventName"] for record in records(account, bucket)]):
         assert time.monotonic() < deadline, f"nothing was delivered; the bucket has {keys(account, bucket)}"
