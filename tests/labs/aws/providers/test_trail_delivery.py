@@ -149,3 +149,23 @@ def test_no_task_is_left_and_an_idle_one_sleeps_without_a_timer(tmp_path: Path) 
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())
+
+
+def test_nothing_comes_after_the_event_that_ends_a_trail(tmp_path: Path) -> None:
+    """The last file is written by a task: what happens until then is not the trail's any more."""
+    async def run() -> dict[str, bytes]:
+        bucket = Bucket()
+        ended = trail()
+        made = delivery(bucket, tmp_path)
+        made.follow([ended])
+        made.finish(ended)
+        for name in ("CreateUser", "StopLogging", "DeleteUser"):  # the first had begun before
+            made.offer(record(name))
+        await made.finished(ended)
+        return bucket.files
+
+    (content,) = asyncio.run(run()).values()
+    text = gzip.decompress(content).decode()
+    assert "CreateUser" in text
+    assert "StopLogging" in text
+    assert "DeleteUser" not in text
