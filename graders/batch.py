@@ -204,12 +204,12 @@ def one_gradebook() -> Iterator[None]:
     from nbgrader.api import Gradebook
     from sqlalchemy.orm import scoped_session, sessionmaker
 
-    opening, closing_ = Gradebook.__init__, Gradebook.close
+    plain_open, plain_close = Gradebook.__init__, Gradebook.close
     opened: dict[tuple[str, str], Any] = {}
 
     def open_(self: Any, db_url: str, course_id: str = "default_course", authenticator: Any = None) -> None:
         if (db_url, course_id) not in opened:
-            opening(self, db_url, course_id, authenticator)
+            plain_open(self, db_url, course_id, authenticator)
             self.db.remove()
             opened[db_url, course_id] = self.engine
         self.engine, self.course_id, self.authenticator = opened[db_url, course_id], course_id, authenticator
@@ -219,7 +219,7 @@ def one_gradebook() -> Iterator[None]:
     try:
         yield
     finally:
-        Gradebook.__init__, Gradebook.close = opening, closing_
+        Gradebook.__init__, Gradebook.close = plain_open, plain_close
         for engine in opened.values():
             engine.dispose()
 

@@ -315,6 +315,16 @@ def ready(pod: Object) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
+def complete(deployment: Object | None) -> bool:
+    """Does a Deployment have all the pods that it declares now, Ready, and no others?"""
+    if deployment is None:
+        return False
+    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
+    counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
+    seen = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    return seen and wanted > 0 and counts == [wanted] * 3
+
+
 def restarts(pod: Object) -> int:
     """How often its containers were restarted."""
     return sum(each.get("restartCount", 0) for each in pod.get("status", {}).get("containerStatuses") or ())

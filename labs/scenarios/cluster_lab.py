@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from labs.cluster.nodes.api import Refused
-from labs.cluster.space import Cluster, Object, Space, kubeconfig_for, until
+from labs.cluster.space import Cluster, Object, Space, complete, kubeconfig_for, until
 from labs.errors import TemporaryError
 from labs.scenarios.base import Hold, Lab, Values, settle
 
@@ -107,15 +107,7 @@ class ClusterSession(Hold):
     def wait(self, app: str, seconds: float = WATCHED_FOR) -> None:
         """Return when every pod of a workload is Ready, or say after some seconds what is not."""
         began = time.monotonic()
-
-        def done() -> bool:
-            found = self.space.get("Deployment", app)
-            status, wanted = (found or {}).get("status", {}), (found or {}).get("spec", {}).get("replicas", 1)
-            current = (found or {}).get("metadata", {}).get("generation") == status.get("observedGeneration")
-            return bool(found and current and status.get("updatedReplicas", 0) == wanted
-                        and status.get("readyReplicas", 0) == wanted and status.get("replicas") == wanted)
-
-        if until(done, seconds):
+        if until(lambda: complete(self.space.get("Deployment", app)), seconds):
             print(f"{app}: every pod is Ready after {time.monotonic() - began:.0f} s")
         else:
             print(f"{app}: not every pod is Ready after {seconds:.0f} s; look at `kubectl get pods`")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from labs.cluster.observation import Observation
-from labs.cluster.space import APP, Object, Space, ready, until
+from labs.cluster.space import APP, Object, Space, complete, ready, until
 from labs.errors import PermanentError, TemporaryError
 from labs.scenarios.base import Values, digest, pick, shuffled
 from labs.scenarios.cluster_lab import ClusterLab
 from labs.scenarios.e_kubernetes import racks
-from labs.scenarios.e_kubernetes.e4 import program, service, workload
-from labs.scenarios.e_kubernetes.racks import LABEL, Leaving
-from labs.scenarios.e_kubernetes.web import PORT
+from labs.scenarios.e_kubernetes.e4 import SERVES, program, service, workload
+from labs.scenarios.e_kubernetes.racks import HOSTNAME, LABEL, Leaving
 
 APPS = ["baskets", "coupons", "gifts", "orders", "stickers"]
 TEAMS = ["mail", "photos", "search", "stock", "tax", "video"]
@@ -82,7 +82,7 @@ class E3(ClusterLab):
 
         ``drain``: see ``drain``.  ``maintain``: every pod of the workload is asked to leave at once.
         ``cut``: the fullest rack loses its power, under the eyes of customers.
-        ``stuck``: make the three teams' workloads with their budgets; ``budgets``: those budgets.
+        ``stuck``: make the three teams' workloads with their budgets.
         """
         if program == "manifest":
             return manifest(space, values, **options)
@@ -96,13 +96,11 @@ class E3(ClusterLab):
             return cut(space, values["app"], **options)
         if program == "stuck":
             space.apply(*stuck(values), *blocking(values))
-            if not until(lambda: stand(space, values["teams"]), READY_WITHIN):
+            if not until(lambda: teams_there(space, values["teams"]), READY_WITHIN):
                 raise TemporaryError(f"the teams' pods do not run after {READY_WITHIN:.0f} s")
             return None
-        if program == "budgets":
-            return blocking(values)
         raise PermanentError(f"lab {self.id} has no program {program!r}",
-                             "It has manifest, racks, drain, maintain, cut, stuck and budgets.")
+                             "It has manifest, racks, drain, maintain, cut and stuck.")
 
     faults: ClassVar[Mapping[str, Any]] = MappingProxyType({
         "power cut": lambda space, values: cut_power(space, values["app"]),
@@ -141,12 +139,11 @@ def manifest(space: Space, values: Values, spread: list[Object] | None = None) -
 
     :param spread: ``topologySpreadConstraints``
     """
-    probe = {"readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 2}}
     # so that who still sends requests here hears of the eviction first
     made, _ = workload(values["app"], {"START_SECONDS": "1"}, replicas=values["replicas"],
-                       probes={**probe, "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}})
+                       probes={**SERVES, "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}})
     spec = made["spec"]["template"]["spec"]
-    first = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In",
+    first = {"matchExpressions": [{"key": HOSTNAME, "operator": "In",
                                    "values": racks.names(space)[:1]}]}
     spec |= {
         "terminationGracePeriodSeconds": 4,
@@ -156,7 +153,7 @@ def manifest(space: Space, values: Values, spread: list[Object] | None = None) -
             "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
                 {"weight": 100, "preference": first}]},
             "podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": {
-                "topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {APP: values["app"]}}}}]},
+                "topologyKey": HOSTNAME, "labelSelector": {"matchLabels": {APP: values["app"]}}}}]},
         },
         "topologySpreadConstraints": spread or [],
     }
@@ -170,7 +167,7 @@ def good_budget(values: Values) -> Object:
 
 def good_spread(values: Values) -> list[Object]:
     """Constraints that pass the exercise."""
-    return [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule",
+    return [{"maxSkew": 1, "topologyKey": HOSTNAME, "whenUnsatisfiable": "DoNotSchedule",
              "nodeTaintsPolicy": "Honor", "labelSelector": {"matchLabels": {APP: values["app"]}}}]
 
 
@@ -185,8 +182,7 @@ def stuck(values: Values, *, sick: bool = True) -> list[Object]:
     made = []
     for why, team in values["teams"].items():
         told = {"WARM_SECONDS": "-1" if why == "sick" and sick else "0"}
-        probe = {"readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 2}}
-        made.append(workload(team, told, replicas=PAIR, probes=probe)[0])
+        made.append(workload(team, told, replicas=PAIR, probes=SERVES)[0])
     return made
 
 
@@ -204,15 +200,14 @@ def blocking(values: Values) -> list[Object]:
 def settled(space: Space, app: str) -> bool:
     """Are all pods of the workload's current version Ready, and no others there, also none about to go?"""
     found = space.get("Deployment", app)
-    if found is None:
+    if found is None or not complete(found):
         return False
-    status, pods = found.get("status", {}), space.list("Pod", f"{APP}={app}")
-    current = status.get("observedGeneration") == found["metadata"]["generation"]
-    return current and status.get("updatedReplicas", 0) == len(pods) == found["spec"]["replicas"] and all(
+    pods = space.list("Pod", f"{APP}={app}")
+    return len(pods) == found["spec"]["replicas"] and all(
         ready(each) and not each["metadata"].get("deletionTimestamp") for each in pods)
 
 
-def stand(space: Space, teams: Mapping[str, str], *, sick: bool = True) -> bool:
+def teams_there(space: Space, teams: Mapping[str, str], *, sick: bool = True) -> bool:
     """Do all pods of the three teams run, those of healthy workloads Ready, and was every budget counted?
 
     A pod that does not run yet may always be evicted.
@@ -249,22 +244,23 @@ def cut(space: Space, app: str, seconds: float = NOTICED) -> Observation:
     return seen
 
 
-class Maintenance(Leaving):
-    """What became of it, and of the workload meanwhile (``seen``)."""
+@dataclass(frozen=True)
+class Maintenance:
+    """What became of the pods that were asked to leave, and what was seen of the workload meanwhile."""
 
+    leaving: Leaving
     seen: Observation
 
     def __str__(self) -> str:
-        return f"{self.seen}\nfewest pods Ready at a time: {self.seen.fewest_ready()}\n{super().__str__()}"
+        return f"{self.seen}\nfewest pods Ready at a time: {self.seen.fewest_ready()}\n{self.leaving}"
 
 
-def maintain(space: Space, app: str, seconds: float = DRAINED_WITHIN, path: str = "/") -> Maintenance:
+def maintain(space: Space, app: str, seconds: float = DRAINED_WITHIN) -> Maintenance:
     """Ask every pod that a workload has now to leave, as fast as evictions are granted, with customers all the time."""
-    with Observation(space, app, path) as seen:
-        made = Maintenance(**vars(racks.evict_all(space, space.pods(app), seconds)))
+    with Observation(space, app, "/") as seen:
+        leaving = racks.evict_all(space, space.pods(app), seconds)
         seen.watch(WATCHED_AFTER)
-    made.seen = seen
-    return made
+    return Maintenance(leaving, seen)
 
 
 def drain(space: Space, values: Values, rack: str = "", seconds: float = DRAINED_WITHIN) -> Maintenance:
@@ -273,12 +269,11 @@ def drain(space: Space, values: Values, rack: str = "", seconds: float = DRAINED
     racks.cordon(space, rack)
     try:
         with Observation(space, values["app"], "/") as seen:
-            made = Maintenance(**vars(racks.evict_all(space, racks.on(space, rack), seconds)))
+            leaving = racks.evict_all(space, racks.on(space, rack), seconds)
             seen.watch(seconds / 2, lambda now: settled(space, values["app"]))
     finally:
         racks.cordon(space, rack, False)
-    made.seen = seen
-    return made
+    return Maintenance(leaving, seen)
 
 
 def pods_of_case(case: Values) -> list[Object]:

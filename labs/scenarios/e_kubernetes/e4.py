@@ -16,6 +16,8 @@ from labs.scenarios.cluster_lab import ClusterLab
 from labs.scenarios.e_kubernetes.web import PORT
 
 PROGRAM = "program"
+SERVES: Object = {"readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 2}}
+"""Ready as soon as it serves; for workloads whose probes are not what a lab is about."""
 READY_WITHIN = 30.0
 APPS = ["cart", "prices", "reviews", "search"]
 DEPENDENCIES = ["accounts", "ledger", "stock"]

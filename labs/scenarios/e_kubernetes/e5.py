@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from labs.cluster.space import MERGE, Object, Space, ready, until
+from labs.cluster.space import MERGE, Object, Space, complete, ready, until
 from labs.errors import PermanentError, TemporaryError
 from labs.scenarios.base import Values, digest, pick, shuffled
 from labs.scenarios.cluster_lab import ClusterLab
 from labs.scenarios.e_kubernetes import racks
-from labs.scenarios.e_kubernetes.e4 import program, workload
-from labs.scenarios.e_kubernetes.web import PORT
+from labs.scenarios.e_kubernetes.e4 import SERVES, program, workload
 
 APPS = ["billing", "catalogue", "delivery", "invoices", "loyalty", "notify", "payments", "pricing", "returns", "stock"]
 CAUSES = {
@@ -31,7 +29,6 @@ OPENED = "labs/incident-opened"
 MEMORY_BUDGET, DISK_BUDGET = "128Mi", "64Mi"
 OLD_API = "extensions/v1beta1"
 READY_WITHIN = 60.0
-HOSTNAME = "kubernetes.io/hostname"
 
 
 class E5(ClusterLab):
@@ -106,10 +103,7 @@ class E5(ClusterLab):
 
         The node first: a pod on one that has no power stays Terminating, and its namespace with it.
         """
-        removed = []
-        with contextlib.suppress(PermanentError):  # it is not there
-            racks.order(space.cluster, "remove", values["node"])
-            removed.append(f"node {values['node']}")
+        removed = racks.remove(space.cluster, [values["node"]])
         return [*super().reset(space, values), *removed]
 
     faults: ClassVar[Mapping[str, Any]] = MappingProxyType({"incident": lambda space, values: incident(space, values)})
@@ -137,8 +131,7 @@ def config(values: Values) -> Object:
 
 def healthy(values: Values, app: str, cause: str) -> Object:
     """A workload before the incident."""
-    ready_probe = {"readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 2}}
-    made, _ = workload(app, {}, replicas=1, probes=ready_probe)
+    made, _ = workload(app, {}, replicas=1, probes=SERVES)
     spec = made["spec"]["template"]["spec"]
     main = spec["containers"][0]
     if cause == "bad-setting":
@@ -153,7 +146,7 @@ def healthy(values: Values, app: str, cause: str) -> Object:
         main["env"].append({"name": "SCRATCH_MB", "value": str(values["scratch"])})
         main["resources"] = {"limits": {"ephemeral-storage": DISK_BUDGET}}
     if cause == "node-gone":
-        spec["nodeSelector"] = {HOSTNAME: values["node"]}
+        spec["nodeSelector"] = {racks.HOSTNAME: values["node"]}
         spec["tolerations"] = [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}]
     return made
 
@@ -215,16 +208,6 @@ def incident(space: Space, values: Values) -> None:
 def missing(space: Space, values: Values) -> list[str]:
     """Workloads that are not available as they are declared now."""
     return [app for app in values["apps"] if not complete(space.get("Deployment", app))]
-
-
-def complete(deployment: Object | None) -> bool:
-    """Does a Deployment have all the pods that it declares now, Ready, and no others?"""
-    if deployment is None:
-        return False
-    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
-    counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
-    seen = status.get("observedGeneration") == deployment["metadata"]["generation"]
-    return seen and wanted > 0 and counts == [wanted] * 3
 
 
 def available_since(space: Space, app: str) -> datetime | None:

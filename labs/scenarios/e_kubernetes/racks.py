@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ from labs.services.state import short_path
 
 LABEL = "labs/racks"
 """Label of the nodes of one namespace; its value is :func:`label`'s."""
+HOSTNAME = "kubernetes.io/hostname"
+"""Label of every node; its value is the node's name."""
 READY_WITHIN = 30.0
 ZONES = "abc"
 
@@ -54,7 +56,6 @@ def add_all(space: Space) -> None:
     for name, zone in zip(names(space), ZONES, strict=True):
         add(space, name, zone, labels=[f"{LABEL}={label(space)}"])
         cordon(space, name, False)
-
     if not until(lambda: all_open(space), READY_WITHIN):
         raise TemporaryError(f"{', '.join(names(space))} are not Ready and open after {READY_WITHIN:.0f} s")
 
@@ -67,21 +68,23 @@ def all_open(space: Space) -> bool:
 
 
 def remove_all(space: Space) -> list[str]:
-    """Remove them, with the pods on them; a line for each that was there."""
+    """Remove the three; see ``remove``."""
+    return remove(space.cluster, names(space))
+
+
+def remove(cluster: Cluster, nodes: Iterable[str]) -> list[str]:
+    """Remove nodes, with the pods on them; a line for each that was there."""
     removed = []
-    for name in names(space):
+    for name in nodes:
         with contextlib.suppress(PermanentError):  # it is not there
-            order(space.cluster, "remove", name)
+            order(cluster, "remove", name)
             removed.append(f"node {name}")
     return removed
 
 
 def sweep(cluster: Cluster) -> None:
     """Remove every node that was added for a namespace, such as those that a killed grader left."""
-    for each in cluster.nodes():
-        if LABEL in each["metadata"].get("labels", {}):
-            with contextlib.suppress(PermanentError):  # it is not there any more
-                order(cluster, "remove", each["metadata"]["name"])
+    remove(cluster, [each["metadata"]["name"] for each in cluster.nodes() if LABEL in each["metadata"]["labels"]])
 
 
 @contextlib.contextmanager
@@ -120,10 +123,10 @@ class Leaving:
 def evict_all(space: Space, pods: Collection[Object], within: float) -> Leaving:
     """Evict these pods, as ``kubectl drain`` does: all are asked for at once, and again while that is refused."""
     leaving = Leaving()
-    names_ = {each["metadata"]["uid"]: each["metadata"]["name"] for each in pods}
+    asked = {each["metadata"]["uid"] for each in pods}
 
     def all_left() -> bool:
-        there = [each for each in space.list("Pod") if each["metadata"]["uid"] in names_]
+        there = [each for each in space.list("Pod") if each["metadata"]["uid"] in asked]
         leaving.left = sorted(each["metadata"]["name"] for each in there)
         for each in there:
             if not each["metadata"].get("deletionTimestamp") and (why := space.evict(each["metadata"]["name"])):

@@ -86,8 +86,8 @@ def test_a_busy_container_gets_its_limit(tmp_path: Path, command: list[str], run
             assert counted is not None
             periods, throttled, stood = counted
             assert periods >= 20
-            assert throttled > periods / 6, "less often where others take the processor from it"
-            assert stood > 0.3
+            assert throttled > periods / 2
+            assert stood > 1.0
 
     asyncio.run(look())
 

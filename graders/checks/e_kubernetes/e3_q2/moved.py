@@ -14,8 +14,6 @@ from labs.scenarios.e_kubernetes import racks
 from labs.scenarios.e_kubernetes.e3 import READY_WITHIN, manifest, placed, settled
 from labs.scenarios.e_kubernetes.e4 import service
 
-ONE_EACH = "Which field makes the scheduler refuse a rack, and how far may two racks differ?"
-
 
 @contextmanager
 def on_racks(live: Any, answer: dict[str, Any]) -> Iterator[list[str]]:

@@ -12,7 +12,7 @@ from graders.exercise import Finding
 from labs.cluster.observation import Observation
 from labs.cluster.space import until
 from labs.errors import TemporaryError
-from labs.scenarios.e_kubernetes.e3 import BLOCKS, PAIR, stand, stuck
+from labs.scenarios.e_kubernetes.e3 import BLOCKS, PAIR, stuck, teams_there
 from labs.scenarios.e_kubernetes.racks import Leaving, evict_all
 
 READY_WITHIN, LEFT_WITHIN = 40.0, 25.0
@@ -36,7 +36,7 @@ def maintained(live: Any, answer: dict[str, Any], *, sick: bool) -> tuple[dict[s
     found = manifests.objects(answer["budgets"], {"PodDisruptionBudget"})
     space.apply(*stuck(live.values, sick=sick))
     manifests.apply(space, *found)
-    if not until(lambda: stand(space, teams, sick=sick), READY_WITHIN):
+    if not until(lambda: teams_there(space, teams, sick=sick), READY_WITHIN):
         not_busy(", ".join(teams.values()))
         raise TemporaryError(f"the pods of {', '.join(teams.values())} do not run after {READY_WITHIN:.0f} s")
     with ExitStack() as watched, ThreadPoolExecutor(len(BLOCKS)) as at_once:

@@ -11,8 +11,8 @@ from graders.checks.e_kubernetes.trials import not_busy
 from graders.exercise import Finding
 from labs.cluster.nodes.api import Refused
 from labs.cluster.observation import ask
-from labs.cluster.space import Object, ready, restarts, until
-from labs.scenarios.e_kubernetes.e5 import DISK_BUDGET, MEMORY_BUDGET, assigned, complete, healthy, word
+from labs.cluster.space import Object, complete, ready, restarts, until
+from labs.scenarios.e_kubernetes.e5 import DISK_BUDGET, MEMORY_BUDGET, assigned, healthy, word
 from labs.scenarios.e_kubernetes.web import PORT
 
 WITHIN, AT_MOST = 30.0, 75.0  # seconds, on a machine that has time and on any
