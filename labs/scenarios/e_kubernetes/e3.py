@@ -266,13 +266,13 @@ def maintain(space: Space, app: str, seconds: float = DRAINED_WITHIN) -> Mainten
 def drain(space: Space, values: Values, rack: str = "", seconds: float = DRAINED_WITHIN) -> Maintenance:
     """Close a rack (the first one unless said) for new pods, ask all of its pods to leave, and open it again."""
     rack = rack or racks.names(space)[0]
-    racks.cordon(space, rack)
+    racks.cordon(space.cluster, rack)
     try:
         with Observation(space, values["app"], "/") as seen:
             leaving = racks.evict_all(space, racks.on(space, rack), seconds)
             seen.watch(seconds / 2, lambda now: settled(space, values["app"]))
     finally:
-        racks.cordon(space, rack, False)
+        racks.cordon(space.cluster, rack, False)
     return Maintenance(leaving, seen)
 
 

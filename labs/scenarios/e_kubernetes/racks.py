@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.cluster.nodes import orders
+from labs.cluster.nodes.api import Refused
 from labs.cluster.nodes.services import SOCKET
 from labs.cluster.space import MERGE, Cluster, Object, Space, ready, until
 from labs.errors import PermanentError, TemporaryError
@@ -55,7 +56,7 @@ def add_all(space: Space) -> None:
     """
     for name, zone in zip(names(space), ZONES, strict=True):
         add(space, name, zone, labels=[f"{LABEL}={label(space)}"])
-        cordon(space, name, False)
+        cordon(space.cluster, name, False)
     if not until(lambda: all_open(space), READY_WITHIN):
         raise TemporaryError(f"{', '.join(names(space))} are not Ready and open after {READY_WITHIN:.0f} s")
 
@@ -73,13 +74,19 @@ def remove_all(space: Space) -> list[str]:
 
 
 def remove(cluster: Cluster, nodes: Iterable[str]) -> list[str]:
-    """Remove nodes, with the pods on them; a line for each that was there."""
-    removed = []
-    for name in nodes:
-        with contextlib.suppress(PermanentError):  # it is not there
-            order(cluster, "remove", name)
-            removed.append(f"node {name}")
-    return removed
+    """Remove nodes, with the pods on them; a line for each that was there.
+
+    All are closed first: a pod that the scheduler puts on a node which is going stays until it is collected as an
+    orphan, a minute later, and its namespace with it.
+    """
+    known = {each["name"] for each in order(cluster, "list", "")}
+    there = [name for name in nodes if name in known]
+    for name in there:
+        with contextlib.suppress(Refused):  # the API server does not know it, so no pod comes
+            cordon(cluster, name)
+    for name in there:
+        order(cluster, "remove", name)
+    return [f"node {name}" for name in there]
 
 
 def sweep(cluster: Cluster) -> None:
@@ -97,9 +104,9 @@ def lent(space: Space) -> Iterator[list[str]]:
         remove_all(space)
 
 
-def cordon(space: Space, name: str, closed: bool = True) -> None:
+def cordon(cluster: Cluster, name: str, closed: bool = True) -> None:
     """No new pod for a node, or again some."""
-    space.cluster.call("PATCH", f"/api/v1/nodes/{name}", {"spec": {"unschedulable": closed}}, MERGE)
+    cluster.call("PATCH", f"/api/v1/nodes/{name}", {"spec": {"unschedulable": closed}}, MERGE)
 
 
 def on(space: Space, name: str) -> list[Object]:

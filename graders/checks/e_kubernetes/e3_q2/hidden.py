@@ -28,11 +28,11 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
         if failed := started(live):
             yield failed
             return
-        racks.cordon(live.space, names[0])
+        racks.cordon(live.space.cluster, names[0])
         left = racks.evict_all(live.space, racks.on(live.space, names[0]), live.values["drained_within"])
         moved = left.done and bool(until(lambda: settled(live.space, app), MOVED_WITHIN))
         stand = placed(live.space, app)
-        racks.cordon(live.space, names[0], False)
+        racks.cordon(live.space.cluster, names[0], False)
         until(lambda: racks.all_open(live.space), MOVED_WITHIN)
         not_busy(app)
         yield Finding(
