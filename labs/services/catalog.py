@@ -54,6 +54,8 @@ class Service:
     :param stop: whole seconds it may take to end after SIGTERM, then it is killed
     :param start: whether `lab start` starts it
     :param prepare: a command line to run in the foreground before it starts, such as an installation; None for nothing
+    :param remove: a command line that removes what outlives its process, such as containers; `lab down` runs it, also
+        when the service was only being prepared, and says what it said when it fails
     """
 
     name: str
@@ -68,6 +70,7 @@ class Service:
     stop: int = 5
     start: bool = True
     prepare: Callable[[], list[str] | None] = lambda: None
+    remove: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

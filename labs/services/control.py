@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from labs.errors import PermanentError, TemporaryError
@@ -42,9 +43,41 @@ def up(names: Iterable[str], report: Report = lambda line: None) -> list[Context
     """
     services = catalog.with_needs(list(names))
     for service in services:
+        _remember(service)
         _prepare(service)
     with supervisor.locked():
         return [_up_one(service, report) for service in services]
+
+
+def _remember(service: Service) -> None:
+    """Note what `lab down` has to remove, whatever the settings are by then; before there is anything to remove."""
+    if service.remove:
+        places.make_home()
+        places.write_json(_note(service.name), list(service.remove))
+
+
+def _note(name: str) -> Path:
+    return places.home() / "services" / f"{name}.remove.json"
+
+
+def _noted() -> list[str]:
+    """Services that leave something to remove, running or not."""
+    return sorted(path.name.removesuffix(".remove.json")
+                  for path in (places.home() / "services").glob("[!.]*.remove.json"))
+
+
+def _remove(name: str) -> bool:
+    """Remove what a stopped service left; whether there was anything.  Fails with the command's own words."""
+    command = places.read_json(_note(name))
+    if command is None:
+        return False
+    done = subprocess.run(command, env=supervisor.environment(), stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=False)
+    if done.returncode != 0:
+        raise PermanentError(f"What {name} left could not be removed: {(done.stderr or done.stdout).strip()[-600:]}",
+                             "Mend that, and run `lab down` again.")
+    _note(name).unlink()
+    return True
 
 
 def _prepare(service: Service) -> None:
@@ -175,7 +208,8 @@ def down(names: Iterable[str] = ()) -> list[str]:
                 supervisor.apply()
         else:
             supervisor.stop()
-    return stopped
+        removed = [name for name in _noted() if (not chosen or name in chosen) and _remove(name)]
+    return list(dict.fromkeys([*stopped, *removed]))
 
 
 def keep() -> bool:

@@ -50,6 +50,11 @@ else:
     SECOND = Service("second", command, ready, port=PORT, needs=("tiny",))
     WHOLE = Service("whole", command, ready, port=PORT, needs=("tiny",), parts=("tiny", "half"))
     HALF = Service("half", command, ready, port=PORT, needs=("whole",))
+    CODE = "import os, sys; kept = os.environ['LABS_HOME'] + '/kept'; "
+    LEAVE = CODE + "open(kept, 'w'); sys.exit(int(os.environ.get('TINY_PREPARED', '0')))"
+    REMOVE = CODE + "sys.exit('it is in use') if os.path.exists(kept + '.used') else os.unlink(kept)"
+    KEEPER = Service("keeper", command, ready, port=PORT, prepare=lambda: [sys.executable, "-c", LEAVE],
+                     remove=(sys.executable, "-c", REMOVE))
     LOOP = Service("loop", command, lambda context: None, port=PORT, needs=("loop",))
 '''
 
@@ -58,7 +63,8 @@ else:
 def tiny(tmp_path, labs_home, monkeypatch):
     """Registers services and returns a mode setter.
 
-    ``second`` needs ``tiny``, ``loop`` needs itself, ``half`` is a part of ``whole`` and needs it.
+    ``second`` needs ``tiny``, ``loop`` needs itself, ``half`` is a part of ``whole`` and needs it, ``keeper`` leaves a
+    file.
     """
     site = tmp_path / "site"
     info = site / "tiny_service-1.dist-info"
@@ -67,7 +73,7 @@ def tiny(tmp_path, labs_home, monkeypatch):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-service\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
         "[labs.services]\ntiny = tiny_service:SERVICE\nsecond = tiny_service:SECOND\nloop = tiny_service:LOOP\n"
-        "whole = tiny_service:WHOLE\nhalf = tiny_service:HALF\n")
+        "whole = tiny_service:WHOLE\nhalf = tiny_service:HALF\nkeeper = tiny_service:KEEPER\n")
     monkeypatch.syspath_prepend(str(site))
     # a port range per xdist worker: the other one's service must not answer for ours while ours is dead
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

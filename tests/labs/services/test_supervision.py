@@ -76,6 +76,35 @@ def test_parts_start_after_the_whole_and_stop_with_it(tiny):
     assert [context.name for context in control.up(["half"])] == ["tiny", "whole", "half"]
 
 
+def test_down_removes_what_outlives_a_service_also_one_that_was_only_prepared(tiny, labs_home, monkeypatch):
+    kept = labs_home / "kept"
+    control.up(["keeper", "tiny"])
+    assert kept.exists()
+    assert control.down(["tiny"]) == ["tiny"]
+    assert kept.exists()
+    assert control.down(["keeper"]) == ["keeper"]
+    assert not kept.exists()
+    monkeypatch.setenv("TINY_PREPARED", "1")
+    with pytest.raises(PermanentError, match="keeper cannot start"):
+        control.up(["keeper"])
+    assert kept.exists()
+    assert control.down() == ["keeper"]
+    assert not kept.exists()
+    assert control.down() == []
+
+
+def test_what_cannot_be_removed_is_said_and_tried_again(tiny, labs_home):
+    control.up(["keeper"])
+    used = labs_home / "kept.used"
+    used.touch()
+    with pytest.raises(PermanentError, match="What keeper left could not be removed: it is in use"):
+        control.down()
+    assert state("keeper").state == "stopped"
+    used.unlink()
+    assert control.down() == ["keeper"]
+    assert not (labs_home / "kept").exists()
+
+
 def test_services_do_not_inherit_somebodys_aws_settings(tiny, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
