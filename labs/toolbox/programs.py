@@ -285,8 +285,27 @@ def _on_path(program: str) -> list[Path]:
     return list(found.values())
 
 
+_told: dict[tuple[str, int, int], str] = {}
+"""What programs said, by path, time of change (ns) and size: some take seconds, such as a dispatcher that looks for the
+cluster's version first."""
+
+
 def _version(path: Path, wanted: Tool) -> str | None:
-    """What the program says its version is; None when it says none."""
+    """What the program says its version is, asked once in a process; None when it says none."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    key = (str(path), seen.st_mtime_ns, seen.st_size)
+    if key not in _told:
+        said = _ask_version(path, wanted)
+        if said is None:
+            return None
+        _told[key] = said
+    return _told[key]
+
+
+def _ask_version(path: Path, wanted: Tool) -> str | None:
     try:
         done = subprocess.run([path, *wanted.asks], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               errors="replace", timeout=VERSION_WITHIN, check=False)

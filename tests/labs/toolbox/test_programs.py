@@ -489,11 +489,11 @@ def test_modules_are_part_of_the_package() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 @needs_go
-def test_kubernetes_and_etcd_build_from_their_pinned_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_tool_builds_from_their_pinned_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABS_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(shutil.which("go") or "").parent), "/usr/bin", "/bin"]))
     monkeypatch.setattr(programs, "_on_path", lambda program: [])       # whatever is installed here
-    for name in ("LABS_KUBERNETES_RELEASES", "LABS_ETCD_RELEASES"):
+    for name in ("LABS_KUBERNETES_RELEASES", "LABS_ETCD_RELEASES", "LABS_KIND_RELEASES"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for tool in programs.tools().values():
         if tool.source is not None:
