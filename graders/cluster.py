@@ -1,4 +1,7 @@
-"""A live namespace for an attempt: fresh, on an embedded cluster of the graders' own, deleted afterwards.
+"""A live namespace for an attempt: fresh, on a cluster of the graders' own, deleted afterwards.
+
+The cluster is an embedded one; ``GRADERS_KUBERNETES=kind`` makes it one of kind, where exercises about nodes cannot be
+judged.
 
 The learner's cluster is never used for grading.  The graders' is started when the first check asks for it, stays warm
 for all that follow, and ends with the grader, also when that is killed: a keeper process holds it (``python -m
@@ -115,6 +118,7 @@ def environment(home: Path) -> dict[str, str]:
         "LABS_HOME": str(home),
         "LABS_KUBERNETES_NUMBER": os.environ.get("GRADERS_KUBERNETES_NUMBER", str(NUMBER)),
         "LABS_KUBERNETES_BACKOFF": BACKOFF,
+        "LABS_KUBERNETES": os.environ.get("GRADERS_KUBERNETES", "embedded"),
         "PYTHONPATH": path,
     }
     foreign = ("AWS_", "LABS_SERVICE", "LABS_KUBERNETES", "KUBECONFIG")

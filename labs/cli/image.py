@@ -27,6 +27,12 @@ def _name(text: str) -> Any:
 @app.command("load")
 def load(name: str, archive: Path) -> None:
     """Make an image known to the nodes: an OCI archive, or what `docker save` writes."""
+    from labs.cluster.drivers import base
+
+    if base.chosen().name != "embedded":
+        base.chosen().load_image(name, archive)
+        typer.echo(f"{_name(name)} is on the nodes")
+        return
     from labs.cluster.images import archives
 
     found = archives.load(_store(), archive, _name(name))

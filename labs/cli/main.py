@@ -120,11 +120,24 @@ def status(as_json: Json = False) -> None:
         typer.echo(f"{row.name:<24} {row.state:<9} {row.endpoint or '':<26} {process}".rstrip())
         if row.detail:
             typer.echo(f"{'':<24} {row.detail}\n{'':<24} log: {row.log}")
+        if row.name == "kubernetes" and (cluster := _driver_told()):
+            typer.echo(f"{'':<24} {cluster}")
         if row.name == "nodes":
             if row.pid and (seen := node_network()):
                 typer.echo(f"{'':<24} {seen}")
             for node, wrong in faults.items():
                 typer.echo(f"{'':<24} {node}: {wrong} (`lab nodes list`)")
+
+
+def _driver_told() -> str:
+    """What there is to say of the cluster of the chosen driver; asks nobody, and imports nothing for most."""
+    from labs.services import state
+
+    if not (state.home() / "kind").is_dir():
+        return ""
+    from labs.cluster.drivers.kind import cluster
+
+    return cluster.told()
 
 
 @app.command()

@@ -17,10 +17,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 def give(**order: Any) -> Any:
     """What the nodes answer to an order; PermanentError when they refuse it or do not run."""
+    from labs.cluster.drivers import base
     from labs.cluster.nodes import orders
     from labs.cluster.nodes.services import SOCKET
+    from labs.errors import PermanentError
     from labs.services import state
 
+    if base.chosen().name != "embedded":
+        raise PermanentError(f"`lab nodes` is about the embedded cluster; {base.VARIABLE} is {base.chosen().name}.",
+                             "See the nodes with `kubectl get nodes`.")
     return orders.give(state.short_path(SOCKET), order)
 
 

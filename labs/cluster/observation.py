@@ -243,6 +243,8 @@ def ask(
     """(status, body) of one HTTP request to a pod; (0, why) when there is no answer in time."""
     if not address:
         return 0, "no address yet"
+    if not space.cluster.embedded:
+        return _ask_through(space, address, port, path, method, within)
     connection = http.client.HTTPConnection(space.cluster.end(address), port, timeout=within)
     try:
         connection.request(method, path)
@@ -254,3 +256,21 @@ def ask(
         return 0, "connection refused" if isinstance(error, ConnectionRefusedError) else repr(error)
     finally:
         connection.close()
+
+
+def _ask_through(
+    space: Space, address: str, port: int, path: str, method: str, within: float
+) -> tuple[int, str]:
+    """``ask`` through the API server, which reaches every pod, as this machine may not ("Access Services Running on
+    Clusters", Kubernetes documentation)."""
+    pods = f"/api/v1/namespaces/{space.name}/pods"
+    try:
+        found = space.cluster.call("GET", pods, fieldSelector=f"status.podIP={address}")["items"]
+        if not found:
+            return 0, "connection refused"
+        status, said = space.cluster.visit(f"{pods}/{found[-1]['metadata']['name']}:{port}/proxy{path}", method, within)
+    except LabError as error:
+        return 0, str(error)
+    if not status and "Timeout" in said:
+        return 0, f"{NO_ANSWER} {within:g} s"
+    return status, "connection refused" if not status and "connection refused" in said else said

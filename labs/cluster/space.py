@@ -108,6 +108,24 @@ class Cluster:
             raise Refused(answer.status_code, "", answer.text[:500])
         return answer.text
 
+    @property
+    def embedded(self) -> bool:
+        """Is it an embedded cluster, whose nodes take orders and whose pods this machine reaches at their ends?"""
+        return (self.kubeconfig.parent / RANGES).is_file()
+
+    def visit(self, path: str, method: str, within: float) -> tuple[int, str]:
+        """(status, text) of what is asked of a pod through the API server; (0, why) when the pod gives no answer.
+
+        :param path: of the pod's subresource ``proxy``, with what is asked of the pod after it
+        """
+        try:
+            answer = self._http.request(method, path, timeout=within)
+        except httpx.TransportError as error:
+            return 0, type(error).__name__
+        if answer.status_code >= 400 and '"kind":"Status"' in answer.text.replace('": "', '":"')[:200]:
+            return 0, str(answer.json().get("message", ""))
+        return answer.status_code, answer.text
+
     def end(self, address: str) -> str:
         """Where this machine reaches a pod of the embedded cluster: 127.244.x.y, usually, for 10.244.x.y.
 

@@ -19,6 +19,8 @@ DAYS = 365
 RENEWED_BEFORE = 30
 """Days a certificate is valid, and days before its end at which a new pair is made."""
 NAMES = ("localhost", "*.localhost", "*.s3.localhost")  # virtual-host buckets included
+ADDRESSES = tuple(ipaddress.ip_address(each) for each in ("127.0.0.1", "169.254.170.23"))
+"""The second is where nodes of a kind cluster find the endpoint (``labs.cluster.drivers.kind``)."""
 
 
 def authority_file(folder: Path) -> Path:
@@ -41,7 +43,9 @@ def _fresh(server: Path) -> bool:
     except ValueError:
         return False
     left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-    return left > datetime.timedelta(days=RENEWED_BEFORE)
+    named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    complete = set(ADDRESSES) <= set(named.get_values_for_type(x509.IPAddress))
+    return complete and left > datetime.timedelta(days=RENEWED_BEFORE)
 
 
 def _make(authority: Path, server: Path) -> None:
@@ -55,7 +59,7 @@ def _make(authority: Path, server: Path) -> None:
         .sign(ca_key, hashes.SHA256())
     )
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in NAMES]
-    alternatives.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    alternatives.extend(x509.IPAddress(each) for each in ADDRESSES)
     certificate = (
         _builder(_name("127.0.0.1"), issuer, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -1,6 +1,7 @@
 """What a cluster driver is, and which one was chosen.
 
     embedded     the control plane and process nodes of ours (default)
+    kind         real kubelets in Docker containers: a cluster of ours, too
     kubeconfig   a cluster that is somebody's: only namespaces that we made are ours
 
 ``LABS_KUBERNETES`` chooses.  The same words for all: the service ``kubernetes`` with the file ``HOME/kubeconfig``,
@@ -21,7 +22,7 @@ from labs.services.catalog import Service
 from labs.toolbox import programs
 
 VARIABLE = "LABS_KUBERNETES"
-NAMES = ("embedded", "kubeconfig")
+NAMES = ("embedded", "kind", "kubeconfig")
 MANAGED = "app.kubernetes.io/managed-by"
 MANAGER = "production-labs"
 """Label and value of every namespace that a lab made ("Recommended Labels", Kubernetes documentation)."""

@@ -160,6 +160,7 @@ def workload(
         "ports": [{"name": "http", "containerPort": PORT}],
         "env": [
             {"name": "PROGRAM", "valueFrom": {"configMapKeyRef": {"name": PROGRAM, "key": "web.py"}}},
+            {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
             *({"name": key, "value": value} for key, value in environment.items()),
         ],
         **(probes or {}),

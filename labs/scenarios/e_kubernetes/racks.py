@@ -36,6 +36,9 @@ def names(space: Space) -> list[str]:
 
 def order(cluster: Cluster, what: str, node: str, **more: Any) -> Any:
     """Give an order to what plays the nodes of an embedded cluster; raises PermanentError where it is refused."""
+    if not cluster.embedded:
+        raise PermanentError("Nodes are added, broken and removed on the embedded cluster only.",
+                             "Run this with LABS_KUBERNETES unset.")
     key = "name" if what == "add" else "node"
     return orders.give(short_path(SOCKET, cluster.kubeconfig.parent), {"do": what, key: node, **more})
 
@@ -79,6 +82,9 @@ def remove(cluster: Cluster, nodes: Iterable[str]) -> list[str]:
     All are closed first: a pod that the scheduler puts on a node which is going stays until it is collected as an
     orphan, a minute later, and its namespace with it.
     """
+    nodes = list(nodes)
+    if not nodes:
+        return []
     known = {each["name"] for each in order(cluster, "list", "")}
     there = [name for name in nodes if name in known]
     for name in there:

@@ -11,7 +11,8 @@ from labs.errors import PermanentError
 from labs.services import catalog
 
 
-@pytest.mark.parametrize(("chosen", "needs"), [("", ("etcd",)), ("embedded", ("etcd",)), ("kubeconfig", ())])
+@pytest.mark.parametrize(("chosen", "needs"), [
+    ("", ("etcd",)), ("embedded", ("etcd",)), ("kubeconfig", ()), ("kind", ())])
 def test_the_variable_decides_what_kubernetes_is(
     chosen: str, needs: tuple[str, ...], registered: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -23,7 +24,7 @@ def test_the_variable_decides_what_kubernetes_is(
 
 def test_a_driver_that_is_not_there_names_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(base.VARIABLE, "minikube")
-    with pytest.raises(PermanentError, match="embedded, kubeconfig"):
+    with pytest.raises(PermanentError, match="embedded, kind, kubeconfig"):
         base.chosen()
 
 
