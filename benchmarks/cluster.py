@@ -1,9 +1,12 @@
-"""How quick and how heavy the embedded cluster is: ``python benchmarks/cluster.py [--pods N]``.
+"""How quick and how heavy the embedded cluster is: ``python benchmarks/cluster.py [--pods N] [--kind]``.
 
 Prints each figure with its goal: from nothing to 3 Ready nodes (tools fetched already), creation of a pod to Running
 (p50 of ten, one after the other), N pods of one Deployment until all are Ready, a partitioned node until it is NotReady
 and until its pods are replaced, ``lab reset kubernetes``, and, idle, the proportional set size (PSS) of everything and
 the share of one core.  The cluster is the benchmark's own, in a temporary folder, and is gone afterwards.
+
+``--kind`` measures a cluster of kind with one node afterwards, as far as the same can be asked of it; its node image
+must be there already (``LABS_KIND_IMAGE``).
 """
 
 from __future__ import annotations
@@ -70,9 +73,10 @@ def deployment(name: str, replicas: int) -> dict[str, Any]:
 class Cluster:
     """The benchmark's cluster and what is asked of it."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.environment = os.environ | {"LABS_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    def __init__(self, home: Path, driver: str, nodes: int) -> None:
+        self.home, self.driver, self.nodes = home, driver, nodes
+        chosen = {"LABS_KUBERNETES": driver, "LABS_KUBERNETES_NODES": str(nodes)}
+        self.environment = os.environ | {"LABS_HOME": str(home), "PYTHONPATH": str(ROOT)} | chosen
 
     def lab(self, *arguments: str) -> None:
         done = subprocess.run([*LAB, *arguments], env=self.environment, capture_output=True, text=True, timeout=300)
@@ -135,63 +139,95 @@ class Cluster:
         return launch.find(str(self.home))
 
     def memory(self) -> float:
-        """PSS, MB."""
-        total = 0
+        """PSS, MB: of the processes here and of those in the nodes' containers."""
+        found = []
         for pid in self.processes():
             try:
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+                found.append(Path(f"/proc/{pid}/smaps_rollup").read_text())
             except OSError:
                 continue
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return total / 1024
+        found += [self.inside(name, "cat /proc/[0-9]*/smaps_rollup 2>/dev/null; true") for name in self.containers()]
+        lines = "\n".join(found).splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
     def processor(self) -> float:
         """Seconds used so far by the processes that run now."""
-        used = 0
+        found = []
         for pid in self.processes():
             try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+                found.append(Path(f"/proc/{pid}/stat").read_text())
             except OSError:
                 continue
-            used += int(fields[11]) + int(fields[12])
-        return used / TICKS
+        for name in self.containers():
+            found += self.inside(name, "cat /proc/[0-9]*/stat 2>/dev/null; true").splitlines()
+        return sum(sum(map(int, line.rsplit(")", 1)[1].split()[11:13])) for line in found) / TICKS
+
+    def containers(self) -> list[str]:
+        """Names of the nodes' containers; none of an embedded cluster."""
+        return self.ready_nodes() if self.driver == "kind" else []
+
+    def inside(self, container: str, script: str) -> str:
+        """What a script prints in a container."""
+        command = ["docker", "exec", container, "sh", "-c", script]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-def tell(what: str, value: float, unit: str, goal: str) -> None:
-    print(f"{what:48}{value:8.2f} {unit:4} goal {goal}", flush=True)
+def tell(what: str, value: float, unit: str, goal: str = "") -> None:
+    print(f"{what:48}{value:8.2f} {unit:4}" + (f" goal {goal}" if goal else ""), flush=True)
+
+
+def measure(cluster: Cluster, pods: int, goals: dict[str, str]) -> None:
+    """What is asked of every driver."""
+
+    def up() -> None:
+        cluster.lab("up", "kubernetes")
+        cluster.connect()
+        until(lambda: len(cluster.ready_nodes()) == cluster.nodes, f"{cluster.nodes} Ready nodes")
+
+    tell(f"from nothing to {cluster.nodes} Ready", seconds(up), "s", goals.get("up", ""))
+    until(lambda: cluster.core.list_namespaced_service_account("default").items, "the default service account")
+    time.sleep(5)  # start-up is over
+    before = cluster.processor()
+    time.sleep(IDLE_SECONDS)
+    share = (cluster.processor() - before) / IDLE_SECONDS * 100
+    tell("idle, of one core", share, "%", goals.get("idle", ""))
+    tell("control plane and nodes, idle, PSS", cluster.memory(), "MB", goals.get("memory", ""))
+    starts = [cluster.start_pod(f"pod-{number}") for number in range(10)]
+    tell("the first pod, created to Running", starts[0], "s")
+    tell("a pod, created to Running, p50", statistics.median(starts), "s", goals.get("pod", ""))
+    tell(f"{pods} pods of a Deployment Ready", cluster.deploy("many", pods), "s", goals.get("many", ""))
+    cluster.apps.delete_namespaced_deployment("many", "default")
+    if cluster.driver == "embedded":
+        lose(cluster)
+    tell("lab reset kubernetes", seconds(lambda: cluster.lab("reset", "kubernetes")), "s", goals.get("reset", ""))
+
+
+def lose(cluster: Cluster) -> None:
+    """What only the embedded cluster's nodes can be told."""
+    cluster.deploy("few", 6)
+    noticed, replaced = cluster.lose_a_node("few")
+    tell("a lost node is NotReady", noticed, "s", "12")
+    tell("and its pods run elsewhere", replaced, "s")
+
+
+GOALS = {"up": "8", "idle": "5", "memory": "520", "pod": "0.4", "many": "10", "reset": "5"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pods", type=int, default=50)
+    parser.add_argument("--kind", action="store_true", help="measure kind beside it")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
-        cluster = Cluster(Path(folder))
-        try:
-
-            def up() -> None:
-                cluster.lab("up", "kubernetes")
-                cluster.connect()
-                until(lambda: len(cluster.ready_nodes()) == 3, "three Ready nodes")
-
-            tell("from nothing to 3 Ready nodes", seconds(up), "s", "8")
-            until(lambda: cluster.core.list_namespaced_service_account("default").items, "the default service account")
-            time.sleep(5)  # start-up is over
-            before = cluster.processor()
-            time.sleep(IDLE_SECONDS)
-            tell("idle, of one core", (cluster.processor() - before) / IDLE_SECONDS * 100, "%", "5")
-            tell("control plane and nodes, idle, PSS", cluster.memory(), "MB", "520")
-            starts = [cluster.start_pod(f"pod-{number}") for number in range(10)]
-            tell("a pod, created to Running, p50", statistics.median(starts), "s", "0.4")
-            tell(f"{options.pods} pods of a Deployment Ready", cluster.deploy("many", options.pods), "s", "10")
-            cluster.apps.delete_namespaced_deployment("many", "default")
-            cluster.deploy("few", 6)
-            noticed, replaced = cluster.lose_a_node("few")
-            tell("a lost node is NotReady", noticed, "s", "12")
-            tell("and its pods run elsewhere", replaced, "s", "")
-            tell("lab reset kubernetes", seconds(lambda: cluster.lab("reset", "kubernetes")), "s", "5")
-        finally:
-            cluster.lab("down")
+    for driver, nodes in (("embedded", 3), ("kind", 1))[: 1 + options.kind]:
+        if options.kind:
+            print(f"{driver}:", flush=True)
+        goals = GOALS if driver == "embedded" else {}
+        with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
+            cluster = Cluster(Path(folder), driver, nodes)
+            try:
+                measure(cluster, options.pods, goals)
+            finally:
+                cluster.lab("down")
 
 
 if __name__ == "__main__":

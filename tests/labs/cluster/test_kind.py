@@ -193,7 +193,7 @@ def test_the_image_of_this_machines_python_is_complete(tmp_path: Path, monkeypat
 
 
 @pytest.fixture
-def clusters(registered: None, kind_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def kinds(registered: None, kind_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The state folder, with Docker and a node image; what it started is gone afterwards, and nothing else."""
     monkeypatch.setenv("LABS_KIND_IMAGE", node_image())
     before = _nodes()
@@ -213,7 +213,7 @@ def _lab(*arguments: str, **more: Any) -> subprocess.Popen[str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_ctrl_c_in_the_middle_leaves_nothing_that_the_next_up_or_down_does_not_mend(clusters: Path) -> None:
+def test_ctrl_c_in_the_middle_leaves_nothing_that_the_next_up_or_down_does_not_mend(kinds: Path) -> None:
     before = _nodes()
     with _lab("up", "kubernetes") as first:
         until(lambda: _nodes() - before, "a container is being made", within=120)
@@ -260,7 +260,7 @@ def _there(name: str) -> bool:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_two_clusters_side_by_side(clusters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_clusters_side_by_side(kinds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     control.up(["kubernetes"])
     mine = _nodes()
     with pytest.MonkeyPatch.context() as other:
@@ -269,7 +269,7 @@ def test_two_clusters_side_by_side(clusters: Path, tmp_path: Path, monkeypatch: 
             control.up(["kubernetes"])
             assert len(_nodes() - mine) == 1
             assert kubectl("get", "nodes", "-o", "name") != kubectl(
-                "get", "nodes", "-o", "name", kubeconfig=clusters / "kubeconfig")
+                "get", "nodes", "-o", "name", kubeconfig=kinds / "kubeconfig")
         finally:
             control.down()
     assert _nodes() >= mine, "the other one's end is not ours"
@@ -301,7 +301,7 @@ def _status(port: int) -> int:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_node_image_that_cannot_be_had_is_named_and_leaves_nothing(
-    clusters: Path, monkeypatch: pytest.MonkeyPatch
+    kinds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = _nodes()
     monkeypatch.setenv("LABS_KIND_IMAGE", "127.0.0.1:9/kindest/node:v0.0.1")

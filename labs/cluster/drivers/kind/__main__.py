@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 async def _serve(port: int) -> None:
-    """Keep the cluster's ways open until SIGTERM."""
+    """Keep the cluster's ways open until SIGTERM, or until one of its nodes starts: then all is to be done again."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -64,14 +65,18 @@ async def _serve(port: int) -> None:
     gateway, network = await asyncio.to_thread(docker.gateway)
     doors = {name: Relay(gateway, 0, _listener(name), network) for name in _DOORS}
     api = Relay("127.0.0.1", port, lambda: (server.hostname or "", server.port or 0))
+    starts = await _starts(record)
     try:
         places = {_DOORS[name]: f"{gateway}:{port}" for name, port in (await _open(doors)).items()}
         await asyncio.to_thread(_furnish, record, places)
         _publish(known, port)
         await api.start()       # what says that the service is ready comes last
         print(f"ready https://127.0.0.1:{port}, the AWS endpoint for pods at {places[80]}", flush=True)
-        await _follow(ended)
+        await _follow(ended, starts)
     finally:
+        if starts.returncode is None:
+            starts.terminate()
+        await starts.wait()
         for each in (api, *doors.values()):
             await each.stop()
 
@@ -84,6 +89,13 @@ def _running() -> cluster.Record:
         raise PermanentError("The cluster's containers are not there any more.", "Run `lab up kubernetes`.")
     cluster.start(there)
     return record
+
+
+async def _starts(record: cluster.Record) -> asyncio.subprocess.Process:
+    """A process that writes a line when a node of the cluster starts, and ends with Docker's daemon."""
+    return await asyncio.create_subprocess_exec(
+        "docker", "events", "--filter", f"label={docker.CLUSTER}={record.name}", "--filter", "event=start",
+        "--format", "{{.Actor.Attributes.name}}", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
 
 async def _open(doors: dict[str, Relay]) -> dict[str, int]:
@@ -150,10 +162,17 @@ def _publish(known: dict[str, Any], port: int) -> None:
     issuer.publish(state.home(), about["issuer"], address, authority, keys=issuer.JWKS)
 
 
-async def _follow(ended: asyncio.Event) -> None:
-    """Tell the API server of the AWS endpoint's webhook where its certificate changed, until ``ended``."""
-    told = ""
+async def _follow(ended: asyncio.Event, starts: asyncio.subprocess.Process) -> None:
+    """Tell the API server of the AWS endpoint's webhook where its certificate changed, until ``ended``.
+
+    :raises PermanentError: a node started; the supervisor starts this process again
+    """
+    assert starts.stdout is not None
+    started, told = asyncio.create_task(starts.stdout.readline()), ""
     while not ended.is_set():
+        if started.done():
+            what = started.result().decode().strip()
+            raise PermanentError(f"The node {what} started." if what else "Docker's daemon does not answer any more.")
         try:
             authority = Path(manifests.listeners(state.home()).get("ca_bundle", "")).read_text(encoding="utf-8")
             if authority != told:

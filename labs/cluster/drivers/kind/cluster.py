@@ -49,6 +49,7 @@ Report = Callable[[str], None]
 class Record:
     """What is known of the cluster.
 
+    :param planned: names of its containers, known before they are made
     :param nodes: ids of its containers once it is complete
     :param http, https: the ports for an ingress
     :param host: fingerprint of the image ``host`` that the nodes have
@@ -56,6 +57,7 @@ class Record:
 
     name: str
     image: str = ""
+    planned: list[str] = field(default_factory=list)
     nodes: list[str] = field(default_factory=list)
     http: int = 0
     https: int = 0
@@ -148,11 +150,11 @@ def ensure(report: Report) -> Record:
         if record is None or not record.nodes or {each.identifier for each in there} != set(record.nodes):
             if record is not None:
                 report(f"kind: {record.name} is not complete; it is made anew")
-                docker.remove(there)
+                _remove(record)
             record = _create(daemon, record.name if record else _new_name(), lock, report)
         elif record.image != image():
             report(f"kind: {record.name} has the node image {record.image}; another one needs `lab down kubernetes`")
-        start(there)
+        start(docker.containers(record.name))
         _wait(record, report)
         _load_host(record, report)
         return record
@@ -171,9 +173,17 @@ def remove() -> str:
     if record is None:
         return ""
     with _locked(lambda line: None):
-        docker.remove(docker.containers(record.name))
+        _remove(record)
         shutil.rmtree(folder(), ignore_errors=True)
     return record.name
+
+
+def _remove(record: Record) -> None:
+    """Every container, also those that Docker goes on making after an interruption."""
+    docker.remove(docker.containers(record.name))
+    if not record.nodes:
+        for name in record.planned:
+            docker.settle(record.name, name, record.image)
 
 
 def load(archive: Path, nodes: list[docker.Container], name: str = "") -> None:
@@ -208,14 +218,26 @@ def _create(daemon: docker.Daemon, name: str, lock: IO[str], report: Report) -> 
         docker.pull(chosen)
     http = ports.choose(HTTP)
     record = Record(name, chosen, http=http, https=ports.choose(HTTPS, taken=frozenset({http})))
+    wanted = configuration(node_count(), state.home(), daemon.cgroups, record.http, record.https)
+    record.planned = _names(name, [each["role"] for each in wanted["nodes"]])
     write(record)
-    text = yaml.safe_dump(configuration(node_count(), state.home(), daemon.cgroups, record.http, record.https))
+    text = yaml.safe_dump(wanted)
     report(f"kind: making {name} from {chosen.partition('@')[0]}")
     _run_kind([str(found["kind"]), "create", "cluster", "--name", name, "--image", chosen, "--config", "-",
                "--kubeconfig", str(kubeconfig())], text, lock)
     record.nodes = [each.identifier for each in docker.containers(name)]
     write(record)
     return record
+
+
+def _names(cluster: str, roles: list[str]) -> list[str]:
+    """What kind calls the containers: ``X-control-plane``, ``X-worker``, ``X-worker2``…"""
+    counts: dict[str, int] = {}
+    made = []
+    for role in roles:
+        counts[role] = counts.get(role, 0) + 1
+        made.append(f"{cluster}-{role}" + (str(counts[role]) if counts[role] > 1 else ""))
+    return made
 
 
 def _run_kind(command: list[str], text: str, lock: IO[str]) -> None:

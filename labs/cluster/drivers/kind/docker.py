@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 from labs.cluster.drivers.base import run
@@ -117,6 +118,31 @@ def remove(found: list[Container]) -> None:
         except TemporaryError as error:
             if "no such container" not in str(error).lower() and "already in progress" not in str(error).lower():
                 raise
+
+
+def settle(cluster: str, name: str, image: str) -> None:
+    """Return when no container of that name is being made any more, and there is none.
+
+    Docker's daemon goes on making a container whose client was interrupted, for seconds in which it lists none.  The
+    name is taken all the while, though: whoever can take it knows that nobody else does.
+    """
+    end = time.monotonic() + REMOVED_WITHIN
+    while True:
+        try:
+            made = docker("create", "--pull", "never", "--name", name, "--label", f"{CLUSTER}={cluster}",
+                          "--entrypoint", "true", image).strip()
+        except TemporaryError as error:
+            if "already in use" not in str(error):
+                if "no such image" in str(error).lower():
+                    return      # nothing can be made of it
+                raise
+            if time.monotonic() > end:
+                raise TemporaryError(f"Docker has been making {name} for {REMOVED_WITHIN:.0f} s: {error}") from error
+            remove(containers(cluster))
+            time.sleep(0.2)
+        else:
+            docker("rm", made)
+            return
 
 
 def usable() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from botocore.exceptions import ClientError
 
 from labs.aws import jwt
 from labs.cluster.drivers.base import MANAGED, MANAGER, kubectl
+from labs.cluster.drivers.kind import host_image
 from labs.cluster.identity import issuer
+from labs.cluster.nodes import sandbox
 from labs.errors import PermanentError
 from tests.labs.cluster import waiting
 from tests.labs.cluster.conformance.conftest import Cluster
@@ -22,9 +25,11 @@ until = functools.partial(waiting.until, within=90.0)
 WHO = 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'
 
 
-def run(cluster: Cluster, namespace: str, name: str, code: str, account: str = "default") -> str:
+def run(
+    cluster: Cluster, namespace: str, name: str, code: str, account: str = "default", image: str = ""
+) -> str:
     """What a Python program prints in a pod that ends well."""
-    container = {"name": "main", "image": cluster.image, "imagePullPolicy": "IfNotPresent",
+    container = {"name": "main", "image": image or cluster.image, "imagePullPolicy": "IfNotPresent",
                  "command": ["python3", "-c", code]}
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace},
             "spec": {"restartPolicy": "Never", "serviceAccountName": account, "containers": [container]}}
@@ -66,6 +71,23 @@ def test_kubectl_reaches_ready_nodes(cluster: Cluster) -> None:
 def test_pod_runs_to_its_end(cluster: Cluster) -> None:
     namespace = _namespace(cluster, "runs")
     assert run(cluster, namespace, "counts", "print(6 * 7)") == "42"
+
+
+@pytest.mark.long
+def test_loaded_image_runs(cluster: Cluster, tmp_path: Path) -> None:
+    archive = host_image.archive()
+    if cluster.driver.name == "kubeconfig":
+        with pytest.raises(PermanentError, match="not the labs' own"):
+            cluster.driver.load_image("team/tools:2", archive)
+        return
+    if cluster.driver.name == "embedded" and not sandbox.mountable():
+        pytest.skip("nodes of this machine give no pod a root filesystem of its own")
+    cluster.driver.load_image("team/tools:2", archive)
+    namespace = _namespace(cluster, "images")
+    code = "import boto3, os; print(os.getcwd(), len(os.listdir('/')) < 20)"
+    assert run(cluster, namespace, "tools", code, image="team/tools:2") == "/ True"
+    with pytest.raises(PermanentError, match="nothing"):
+        cluster.driver.load_image("team/other:1", tmp_path / "nothing.tar")
 
 
 def test_aws_believes_the_tokens_that_the_cluster_signs(cluster: Cluster) -> None:
