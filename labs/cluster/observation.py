@@ -238,7 +238,8 @@ def endpoints(space: Space, service: str) -> list[tuple[str, str, int]]:
 
 
 def ask(
-    space: Space, address: str, port: int, path: str, method: str = "GET", within: float = ANSWERED_WITHIN
+    space: Space, address: str, port: int, path: str, method: str = "GET", within: float = ANSWERED_WITHIN,
+    body: str | None = None,
 ) -> tuple[int, str]:
     """(status, body) of one HTTP request to a pod; (0, why) when there is no answer in time."""
     if not address:
@@ -247,7 +248,7 @@ def ask(
         return _ask_through(space, address, port, path, method, within)
     connection = http.client.HTTPConnection(space.cluster.end(address), port, timeout=within)
     try:
-        connection.request(method, path)
+        connection.request(method, path, None if body is None else body.encode())
         answer = connection.getresponse()
         return answer.status, answer.read(65536).decode(errors="replace")
     except TimeoutError:

@@ -48,6 +48,7 @@ _GROUPS = {
     "discovery.k8s.io/v1": ("EndpointSlice",),
     "networking.k8s.io/v1": ("NetworkPolicy", "Ingress"),
     "metrics.k8s.io/v1beta1": ("PodMetrics",),
+    "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
 }
 _VERSIONS = {kind: version for version, kinds in _GROUPS.items() for kind in kinds}
 

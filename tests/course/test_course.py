@@ -77,6 +77,44 @@ role_policy = {"Version": "2012-10-17", "Statement": {
     "Effect": "Allow", "Action": ["s3:GetObject"],
     "Resource": [f"arn:aws:s3:::{values['bucket']}/{values['folder']}/*"]}}
 """,
+    "b6-q5 a Role and an account of another name, and rules that list both": """
+access = [
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": values["app"]}, "rules": []},
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reads"}, "rules": [
+        {"apiGroups": [""], "resources": ["configmaps", "secrets"],
+         "resourceNames": [values["settings"], values["session"]], "verbs": ["get", "watch"]}]},
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "reads"},
+     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reads"},
+     "subjects": [{"kind": "ServiceAccount", "name": values["app"]}]}]
+access += [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": values[name]},
+            "automountServiceAccountToken": False} for name in ("front", "backend", "database")]
+""",
+    "b6-q6 everything in the container's context, a version, and warnings": """
+namespace_labels = {"pod-security.kubernetes.io/enforce": "restricted",
+                    "pod-security.kubernetes.io/enforce-version": "v1.36",
+                    "pod-security.kubernetes.io/warn": "restricted"}
+pod_security = {}
+container_security = {"runAsNonRoot": True, "runAsUser": 1000, "allowPrivilegeEscalation": False, "privileged": False,
+                      "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+                      "seccompProfile": {"type": "RuntimeDefault"}}
+""",
+    "b6-q7 a policy for each pod, both directions in one": """
+names = [values[each] for each in ("front", "app", "backend", "database")]
+ports = [values[each] for each in ("port", "port", "backend_port", "database_port")]
+dns = {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+       "ports": [{"protocol": "UDP", "port": 53}, {"port": 53}]}
+pods = [{"matchExpressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": [name]}]} for name in names]
+policies = [{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "default-deny"},
+             "spec": {"podSelector": {}, "policyTypes": ["Egress", "Ingress"]}}]
+for number, name in enumerate(names):
+    spec = {"podSelector": pods[number], "policyTypes": ["Egress", "Ingress"], "egress": [dns]}
+    if number:
+        spec["ingress"] = [{"from": [{"podSelector": pods[number - 1]}], "ports": [{"port": ports[number]}]}]
+    if number < 3:
+        spec["egress"] = [dns, {"to": [{"podSelector": pods[number + 1]}], "ports": [{"port": ports[number + 1]}]}]
+    policies.append({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
+                     "spec": spec})
+""",
     "b2-q4 not after the moment": """
 revocation = {
     "Version": "2012-10-17",

@@ -1,7 +1,6 @@
-"""Attacks from a jailed pod, and the findings they make.
+"""Attacks from a pod, and the findings they make.
 
-A closed door counts only while the work still gets done, as in ``probes``.  What this isolation cannot close (it has no
-cluster) is named and gives no marks either way.
+A closed door counts only while the work still gets done, as in ``probes``.
 """
 
 from __future__ import annotations
@@ -45,10 +44,3 @@ def judge(work: Sequence[Tried], attacks: Sequence[Tried]) -> Iterator[Finding]:
             seen = "not counted yet: the work above does not get done"
             yield Finding(each.name, each.points, False, seen, each.wanted,
                           "First make the work above succeed; then see that this stays closed.")
-
-
-def unsupported() -> Finding:
-    """The doors that open with the cluster."""
-    return Finding(
-        "RBAC, Pod Security Standards and network policy", 0, True, "unsupported here: nothing was tried",
-        "a cluster; no marks either way", "These doors are part of the lab as soon as its pods run in a cluster.")

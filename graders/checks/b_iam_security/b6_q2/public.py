@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from graders.checks.b_iam_security.b6_q2.attempts import attack, node_agent, refused
-from graders.checks.b_iam_security.doors import judge, unsupported
+from graders.checks.b_iam_security.doors import judge
 from graders.checks.b_iam_security.probes import account_of
 from graders.exercise import Finding
 from labs.scenarios.b_iam_security.b6 import site
@@ -22,4 +22,3 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
         return
     with there:
         yield from judge([node_agent(there)], [attack(there, 1, 1), attack(there, 2, 1)])
-    yield unsupported()
