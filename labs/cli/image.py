@@ -68,6 +68,28 @@ def build(
                          dict(each.partition("=")[::2] for each in argument or []), target, names,
                          lambda line: typer.echo(line, err=True))
     typer.echo(made)
+    _hand_on(tag or [])
+
+
+def _hand_on(names: list[str]) -> None:
+    """Load images into the nodes of a cluster that does not read our store; one of somebody else's takes none."""
+    from labs.cluster.drivers import base
+
+    if base.chosen().name != "kind":
+        return
+    import tempfile
+
+    from labs.cluster.drivers.kind import cluster
+    from labs.cluster.images import archives
+
+    if cluster.read() is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            archive = Path(folder) / "image.tar"
+            archives.save(_store(), _name(name), archive)
+            base.chosen().load_image(name, archive)
+            typer.echo(f"{_name(name)} is on the nodes")
 
 
 @app.command("push")

@@ -1,4 +1,5 @@
-"""Images out of tar archives: OCI layouts (``oci-archive``, ``docker buildx -o type=oci``) and ``docker save``.
+"""Images out of tar archives: OCI layouts (``oci-archive``, ``docker buildx -o type=oci``) and ``docker save``; into
+them: OCI layouts.
 
 "OCI Image Layout Specification"; "Docker Image Specification v1.2" for ``manifest.json``.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Iterator
@@ -51,6 +53,26 @@ def load(store: Store, archive: Path, name: Name) -> Descriptor:
     except (KeyError, TypeError, ValueError) as error:
         raise PermanentError(f"{archive} is no image: {error!r}", EXPECTED) from error
     return found
+
+
+def save(store: Store, name: Name, target: Path) -> None:
+    """Write an image of the store, as this machine needs it, as an OCI archive; PermanentError where there is none."""
+    descriptor = store.find(name)
+    if descriptor is None:
+        raise PermanentError(f"There is no image {name}.", "`lab image list` shows those there are.")
+    parts = store.parts(descriptor)
+    entry = {"mediaType": MANIFEST, **parts.descriptor, "annotations": {NAMED: str(name), TAGGED: name.reference}}
+    index = {"schemaVersion": 2, "manifests": [entry]}
+    with tarfile.open(target, "w") as tar:
+        for path, content in (("oci-layout", {"imageLayoutVersion": "1.0.0"}), ("index.json", index)):
+            text = json.dumps(content).encode()
+            member = tarfile.TarInfo(path)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text))
+        digests = [parts.descriptor["digest"], *(
+            each["digest"] for each in (parts.manifest["config"], *parts.manifest["layers"]))]
+        for digest in dict.fromkeys(digests):
+            tar.add(store.path(digest), _blob(digest))
 
 
 EXPECTED = "Expected an OCI archive (index.json and blobs/) or what `docker save` writes (manifest.json)."

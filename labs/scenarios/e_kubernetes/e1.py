@@ -19,6 +19,8 @@ from labs.scenarios.e_kubernetes.web import PORT
 APPS = ["billing", "invoices", "pricing", "reports", "taxes"]
 READY_WITHIN, ANSWERED_WITHIN = 30.0, 8.0
 ASKED_EVERY = 0.25
+SAMPLED_WITHIN = 25.0
+"""Seconds until a kubelet has counted anew; it does so every 10 to 15."""
 REQUESTS = 24
 REPLICAS = 2
 SHARE = "team-share"
@@ -139,18 +141,48 @@ def ended(pod: Object) -> str:
 
 
 def counters(space: Space, pod: Object) -> tuple[float, float] | None:
-    """(periods, throttled periods) of a pod's containers together; None where it has no limit of processors."""
-    text = ""
+    """(periods, throttled periods) of a pod's containers together, now; None where it has no limit of processors.
+
+    A kubelet samples them every ten seconds or so and says when: a sample that is older than the question is waited
+    out.  The embedded cluster's nodes count at the moment they are asked, and say no time.
+    """
+    asked, limited = time.time(), any("cpu" in (each.get("resources", {}).get("limits") or {})
+                                      for each in pod["spec"]["containers"])
+    last: list[tuple[float, float] | None] = [None]
+
+    def sampled() -> bool:
+        last[0], when = _counted(_metrics(space, pod["spec"]["nodeName"]), space.name, pod["metadata"]["name"])
+        return (last[0] is not None or not limited) and (when is None or when >= asked)
+
+    until(sampled, SAMPLED_WITHIN)
+    return last[0]
+
+
+def _metrics(space: Space, node: str) -> str:
     for path in CADVISOR:
         try:
-            text = space.cluster.text(path.format(pod["spec"]["nodeName"]))
-            break
+            return space.cluster.text(path.format(node))
         except Refused:
             continue
-    mine = [line for line in text.splitlines() if f'namespace="{space.name}"' in line
-            and f'pod="{pod["metadata"]["name"]}"' in line]
-    found = [[float(line.split()[-1]) for line in mine if line.startswith(name + "{")] for name in (PERIODS, THROTTLED)]
-    return (sum(found[0]), sum(found[1])) if found[0] else None
+    return ""
+
+
+def _counted(text: str, namespace: str, pod: str) -> tuple[tuple[float, float] | None, float | None]:
+    """((periods, throttled periods) or None, when the oldest was sampled or None) from metrics as text.
+
+    After the labels stand the value and, perhaps, a time in milliseconds ("Exposition formats", Prometheus).
+    """
+    sums: dict[str, list[float]] = {PERIODS: [], THROTTLED: []}
+    times = []
+    for line in text.splitlines():
+        name, _, rest = line.partition("{")
+        labels, _, values = rest.rpartition("}")
+        if name in sums and f'namespace="{namespace}"' in labels and f'pod="{pod}"' in labels:
+            value, *when = values.split()
+            sums[name].append(float(value))
+            times += [float(each) / 1000 for each in when]
+    found = (sum(sums[PERIODS]), sum(sums[THROTTLED])) if sums[PERIODS] else None
+    return found, min(times, default=None)
 
 
 @dataclass(frozen=True)
@@ -197,9 +229,10 @@ def load(space: Space, app: str, requests: int = REQUESTS) -> Load:
         if status == 200:
             seconds.append(time.monotonic() - asked)
         failed += status != 200
-    lasted, after = time.monotonic() - began, counters(space, pod)
+    lasted, spent = time.monotonic() - began, _cpu(space, address) - used
+    after = counters(space, pod)        # which may take its time
     throttled = None if before is None or after is None else int(after[1] - before[1])
-    return Load(tuple(seconds), failed, max(0.0, _cpu(space, address) - used) / lasted, throttled)
+    return Load(tuple(seconds), failed, max(0.0, spent) / lasted, throttled)
 
 
 def _cpu(space: Space, address: str) -> float:

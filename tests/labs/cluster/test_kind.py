@@ -62,7 +62,7 @@ def test_one_node_is_everything_and_listens_on_loopback_only(tmp_path: Path) -> 
     assert [(each["listenAddress"], each["hostPort"], each["containerPort"]) for each in node["extraPortMappings"]] == [
         ("127.0.0.1", 8080, 80), ("127.0.0.1", 8443, 443)]
     assert made["networking"]["apiServerAddress"] == "127.0.0.1"
-    assert not made["kubeadmConfigPatches"]
+    assert "KubeletConfiguration" not in "".join(made["kubeadmConfigPatches"])
     (patch,) = made["kubeadmConfigPatchesJSON6902"]
     told = {each["value"]["name"]: each["value"]["value"] for each in json.loads(patch["patch"])}
     assert told["service-account-issuer"] == issuer.url_of(tmp_path)
@@ -79,7 +79,7 @@ def test_kubelets_are_told_of_old_cgroups_and_of_the_longest_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LABS_KUBERNETES_BACKOFF", "1,5")
-    (patch,) = cluster.configuration(1, tmp_path, "1", 8080, 8443)["kubeadmConfigPatches"]
+    *_, patch = cluster.configuration(1, tmp_path, "1", 8080, 8443)["kubeadmConfigPatches"]
     assert "failCgroupV1: false" in patch
     assert "maxContainerRestartPeriod: 5s" in patch
 
@@ -274,6 +274,15 @@ def test_two_clusters_side_by_side(kinds: Path, tmp_path: Path, monkeypatch: pyt
             control.down()
     assert _nodes() >= mine, "the other one's end is not ours"
     assert kubectl("get", "nodes", "-o", "name")
+
+    # what `lab image build` makes is on the nodes
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    with _lab("image", "build", "-t", "team/made:1", str(tmp_path)) as build:
+        said, _ = build.communicate(timeout=120)
+    assert "docker.io/team/made:1 is on the nodes" in said
+    (node,) = mine
+    listed = docker.docker("exec", node, "ctr", "--namespace=k8s.io", "images", "ls", "-q").split()
+    assert "docker.io/team/made:1" in listed
 
     # the ingress port of this machine leads to port 80 of the node
     record = cluster.read()

@@ -41,6 +41,8 @@ MOST_NODES = 26
 HTTP, HTTPS = 8080, 8443
 """Ports of this machine that lead to ports 80 and 443 of the first node, for an ingress; or the next free ones."""
 ZONES = "abc"
+PATCHES = "/labs/patches"
+"""Where the first node sees changes of the control plane's manifests."""
 
 Report = Callable[[str], None]
 
@@ -115,8 +117,11 @@ def configuration(nodes: int, home: Path, cgroups: str, http: int, https: int) -
     add = [{"op": "add", "path": "/apiServer/extraArgs/-", "value": {"name": key, "value": value}}
            for key, value in told.items()]
     kubelet = _kubelet(cgroups)
-    patches = [yaml.safe_dump({"kind": "KubeletConfiguration", **kubelet})] if kubelet else []
-    control = {"role": "control-plane", "labels": _labels(0) | {"ingress-ready": "true"}, "extraPortMappings": mappings}
+    patches = [yaml.safe_dump({"kind": "InitConfiguration", "patches": {"directory": PATCHES}})]
+    patches += [yaml.safe_dump({"kind": "KubeletConfiguration", **kubelet})] if kubelet else []
+    mount = {"hostPath": str(home / "kind" / "patches"), "containerPath": PATCHES, "readOnly": True}
+    control = {"role": "control-plane", "labels": _labels(0) | {"ingress-ready": "true"},
+               "extraPortMappings": mappings, "extraMounts": [mount]}
     return {
         "kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {"apiServerAddress": "127.0.0.1"},
@@ -124,6 +129,15 @@ def configuration(nodes: int, home: Path, cgroups: str, http: int, https: int) -
         "kubeadmConfigPatches": patches,
         "kubeadmConfigPatchesJSON6902": [{"group": "kubeadm.k8s.io", "version": "v1beta4",
                                           "kind": "ClusterConfiguration", "patch": json.dumps(add)}]}
+
+
+def _write_patches(target: Path) -> None:
+    """The control plane requests next to no processor ("Customizing components with the kubeadm API"): what it requests
+    otherwise is half of a machine with two, where the labs' pods then do not fit."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        patch = {"spec": {"containers": [{"name": name, "resources": {"requests": {"cpu": "10m"}}}]}}
+        (target / f"{name}+strategic.json").write_text(json.dumps(patch), encoding="utf-8")
 
 
 def _kubelet(cgroups: str) -> dict[str, Any]:
@@ -194,7 +208,7 @@ def load(archive: Path, nodes: list[docker.Container], name: str = "") -> None:
     called = ["--index-name", name] if name else []
     for each in nodes:
         command = ["docker", "exec", "--privileged", "--interactive", each.identifier, "ctr", "--namespace=k8s.io",
-                   "images", "import", "--all-platforms", "--digests", *called, "-"]
+                   "images", "import", "--all-platforms", *called, "-"]
         with archive.open("rb") as file:
             try:
                 done = subprocess.run(command, stdin=file, capture_output=True, text=True, timeout=LOADED_WITHIN,
@@ -221,6 +235,7 @@ def _create(daemon: docker.Daemon, name: str, lock: IO[str], report: Report) -> 
     wanted = configuration(node_count(), state.home(), daemon.cgroups, record.http, record.https)
     record.planned = _names(name, [each["role"] for each in wanted["nodes"]])
     write(record)
+    _write_patches(folder() / "patches")
     text = yaml.safe_dump(wanted)
     report(f"kind: making {name} from {chosen.partition('@')[0]}")
     _run_kind([str(found["kind"]), "create", "cluster", "--name", name, "--image", chosen, "--config", "-",

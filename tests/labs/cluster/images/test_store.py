@@ -266,3 +266,15 @@ def test_archive_that_is_not_whole_names_nothing(store, tmp_path, broken):
     with pytest.raises(PermanentError):
         archives.load(store, path, Name.parse("mine:2"))
     assert store.find(Name.parse("mine:2")) is None
+
+
+def test_what_is_saved_can_be_loaded_elsewhere(store: Store, tmp_path: Path) -> None:
+    found = making.made_of(store, [Item("a", b"1")], [Item("b", b"2")], name="team/tools:2", Cmd=["/bin/a"])
+    archives.save(store, Name.parse("team/tools:2"), tmp_path / "saved.tar")
+    other = Store(tmp_path / "other")
+    assert archives.load(other, tmp_path / "saved.tar", Name.parse("x:1"))["digest"] == found["digest"]
+    assert other.parts(found).config["config"] == {"Cmd": ["/bin/a"]}
+    assert other.whole(found)
+    with pytest.raises(PermanentError, match="There is no image"):
+        archives.save(store, Name.parse("none"), tmp_path / "none.tar")
+    assert not (tmp_path / "none.tar").exists()
