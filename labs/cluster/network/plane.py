@@ -29,6 +29,8 @@ MOUNTED = "/run/labs-network"
 """Where a container that has its image's files sees it."""
 DNS_PORT = 10053
 """On 127.0.0.1, where it is free; ``network.json`` in the cluster's folder says which it became."""
+METADATA_FILE = "metadata.json"
+"""In the cluster's folder, written by who plays the instances that the nodes are (``Router``)."""
 USUAL = (80, 443, 3000, 5000, 5432, 6379, 8000, 8080, 8081, 8443, 8888, 9000, 9090)
 """Ports a container may listen on without declaring them, beside those that it declares or is probed at."""
 
@@ -52,7 +54,7 @@ class Network:
         self._file.write_text(json.dumps({**json.loads(self._file.read_text(encoding="utf-8")), "shim": self.shim}) +
                               "\n", encoding="utf-8")
         self.table = Table(self.ranges)
-        self.router = Router(self.ranges, self.table, api_port)
+        self.router = Router(self.ranges, self.table, api_port, folder / METADATA_FILE)
         self.door = Door(self.ranges, self.router, listener, _secret(folder / "network.key"))
         self._listeners = Listeners(self.router)
         self.table.changed = self._listeners.wake

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import json
 import os
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from labs.cluster.network import forward, names
 from labs.cluster.network.addresses import Ranges, numeric, port
@@ -17,6 +19,8 @@ from labs.cluster.network.table import DNS_POD, Key, Table
 from labs.cluster.nodes.api import Object
 
 RESOLVED_WITHIN = 4.0
+METADATA = "169.254.169.254"
+"""Where an EC2 instance, and what runs on it, finds its metadata service."""
 LOCAL = ("127.0.0.1", "localhost", "0.0.0.0", "::1", "")
 
 
@@ -55,13 +59,16 @@ class Router:
     """Answers from the table.
 
     :param api_port: where the API server listens
+    :param metadata: file with the ports on 127.0.0.1 where the nodes' instance metadata service listens,
+        ``{"near": port, "far": port, "pid": who listens}``: for who is one hop away, and two; it may come and go
     """
 
-    def __init__(self, ranges: Ranges, table: Table, api_port: int) -> None:
+    def __init__(self, ranges: Ranges, table: Table, api_port: int, metadata: Path | None = None) -> None:
         self.ranges = ranges
         self.table = table
         self.host_ports = {api_port}
         self._api_port = api_port
+        self._metadata = metadata
         self._chooser = Chooser()
 
     def caller(self, end: str) -> Caller:
@@ -82,6 +89,8 @@ class Router:
         if host == self.ranges.api_server and number == 443:
             self._judge(caller, Party("127.0.0.1"), self._api_port)
             return [Way("127.0.0.1", self._api_port)]
+        if host == METADATA and number == 80:
+            return [self._instance(caller)]
         if host.startswith(self.ranges.service_prefix):
             return [self._service(caller, self.table.service_at(host), number, protocol)]
         return [self._target(caller, host, number, protocol)]
@@ -100,6 +109,17 @@ class Router:
         if host in LOCAL:
             ends.insert(0, self.ranges.inside(caller.address))
         return [Way(end, port(number), end) for end in ends]
+
+    def _instance(self, caller: Caller) -> Way:
+        """The metadata service of the node's instance: a pod in the pod network is a hop further away."""
+        self._judge(caller, Party(METADATA), 80)
+        host = caller.pod is None or bool(caller.pod["spec"].get("hostNetwork"))
+        try:
+            found = json.loads(self._metadata.read_text(encoding="utf-8")) if self._metadata else {}
+            os.kill(int(found["pid"]), 0)  # the ports of one that is gone may be anybody's
+            return Way("127.0.0.1", int(found["near" if host else "far"]))
+        except (OSError, ValueError, KeyError):
+            raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH)) from None  # these nodes are no instances
 
     def _service(self, caller: Caller, key: Key | None, number: int, protocol: str) -> Way:
         service = self.table.services.get(key) if key else None

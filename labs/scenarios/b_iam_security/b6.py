@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labs.cluster.drivers.processes import Pod
+from labs.cluster.identity import issuer
 from labs.errors import PermanentError
 from labs.scenarios.b_iam_security.cases import allow, document
+from labs.scenarios.b_iam_security.cluster_pods import ClusterPods, learners_cluster
 from labs.scenarios.b_iam_security.nodes import Node, ensure_instance, remove_node
 from labs.scenarios.base import Lab, Session, Values, digest, pick, shuffled
 from labs.scenarios.creation import ensure_bucket, ensure_role
 from labs.scenarios.removal import remove_buckets, remove_identities
+from labs.services import state
 
 if TYPE_CHECKING:
     from labs.aws.account import AwsAccount
@@ -62,11 +65,13 @@ class B6(Lab):
 
     def observe(self, aws: AwsAccount, values: Values) -> dict[str, Any]:
         """What each step of the attack gets from a pod, on a node set up the old way."""
-        with site(aws, values) as there:
+        with site(aws, values) as there:  # jailed: a notebook's node may answer the cluster's pods meanwhile
             return {step: seen["got"] for step, seen in there.intrude("v1", "v2").items()}
 
     def reset(self, aws: AwsAccount, values: Values) -> list[str]:
-        removed = remove_node(aws, values["node_role"], values["cluster"])
+        kubernetes = learners(aws)
+        removed = kubernetes.remove() if kubernetes else []
+        removed += remove_node(aws, values["node_role"], values["cluster"])
         return removed + remove_identities(aws, values["suffix"]) + remove_buckets(aws, values["suffix"])
 
     def solution(self, aws: AwsAccount, values: Values) -> None:
@@ -77,7 +82,9 @@ class B6(Lab):
 
     def site(self, session: Session) -> Site:
         """The node with its pods, for a notebook; close it at the end."""
-        return site(session.aws, session.values)
+        there = site(session.aws, session.values, kubernetes := learners(session.aws))
+        print("Pods run on your cluster." if kubernetes else "No cluster is up: pods run as jailed processes.")
+        return there
 
     def create_pod_role(self, session: Session, trust_policy: dict[str, Any], policy: dict[str, Any]) -> None:
         """The role ``pod_role`` with exactly these two documents; raises botocore's ClientError as AWS refuses them."""
@@ -137,9 +144,19 @@ class Site:
         print((result.stdout + result.stderr[-800:]).decode(), end="")
 
 
-def site(aws: AwsAccount, values: Values, **options: Any) -> Site:
-    """The lab's node, running; ``options`` over the old way's.  Raises as ``Node`` does."""
-    return Site(Node(aws, values["node_role"], cluster=values["cluster"], **options), values)
+def site(aws: AwsAccount, values: Values, kubernetes: ClusterPods | None = None, **options: Any) -> Site:
+    """The lab's node, running; ``options`` over the old way's.  Raises as ``Node`` does.
+
+    :param kubernetes: where its pods run.  A grader leaves it out: in an attempt's own account jailed processes get the
+        same answers as pods, and need no cluster
+    """
+    node = Node(aws, values["node_role"], cluster=values["cluster"], kubernetes=kubernetes, **options)
+    return Site(node, values)
+
+
+def learners(aws: AwsAccount) -> ClusterPods | None:
+    """The learner's cluster, where it is up and ``aws`` is the account beside it."""
+    return learners_cluster(aws, issuer.url_of(state.home()), "b6")
 
 
 def trust(service: str, actions: list[str], **more: Any) -> dict[str, Any]:

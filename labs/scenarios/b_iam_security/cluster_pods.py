@@ -1,4 +1,4 @@
-"""Pods of lab b2 on the learner's own Kubernetes, where that is up and joined to the lab's AWS endpoint.
+"""Pods of labs b2 and b6 on the learner's own Kubernetes, where that is up and joined to the lab's AWS endpoint.
 
 Real pods of real service accounts: the API server signs their tokens, its policy and the endpoint's webhook put them in
 place.  Only the embedded cluster, whose nodes run programs of this machine without an image.
@@ -26,14 +26,18 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 """For a pod from its creation to its end."""
 ROLE = "eks.amazonaws.com/role-arn"
-OURS = "app.kubernetes.io/managed-by=labs-b2"
+MANAGED = "app.kubernetes.io/managed-by"
 
 
 class ClusterPods:
-    """The learner's cluster; in the place of :class:`labs.aws.issuer.ClusterIssuer` as far as lab b2 uses one."""
+    """The learner's cluster; in the place of :class:`labs.aws.issuer.ClusterIssuer` as far as lab b2 uses one.
 
-    def __init__(self, url: str) -> None:
+    :param lab: whose namespaces it makes, and removes
+    """
+
+    def __init__(self, url: str, lab: str = "b2") -> None:
         self.url = url
+        self._ours = f"{MANAGED}=labs-{lab}"
         found = programs.find(programs.tool("kubectl"))
         if found is None:
             raise PermanentError("kubectl is not here.", "Run `lab tools fetch kubectl`.")
@@ -72,30 +76,37 @@ class ClusterPods:
         :param wanted: volume that the pod must have been given
         :raises TemporaryError: it did not end well in time; the message holds what it said
         """
+        phase, said = self.ended(namespace, account, program, environment, role=role, wanted=wanted)
+        if phase == "Failed":
+            raise TemporaryError(f"The pod of {namespace}/{account} failed: {said.strip()[-600:]}")
+        return said
+
+    def ended(self, namespace: str, account: str, program: str, environment: Mapping[str, str], *, role: str = "",
+              wanted: str = "", host_network: bool = False) -> tuple[str, str]:
+        """(phase, what it printed) of a program that came to an end in a pod, as :meth:`run` runs it.
+
+        :raises TemporaryError: it did not end in time
+        """
         self._account(namespace, account)
         self._call("annotate", "serviceaccount", account, "-n", namespace, "--overwrite",
                    f"{ROLE}={role}" if role else f"{ROLE}-")
-        with self._pod(namespace, account, program, environment, wanted) as name:
+        spec = {"serviceAccountName": account, "hostNetwork": host_network, "containers": [{
+            "name": "app", "image": "host", "command": ["python3", "-c", program],
+            "env": [{"name": name, "value": value} for name, value in environment.items()]}]}
+        with self._pod(namespace, account, spec, wanted) as name:
             end = time.monotonic() + SECONDS
             while (phase := self._look(namespace, name)["status"].get("phase")) not in ("Succeeded", "Failed"):
                 if time.monotonic() > end:
                     raise TemporaryError(f"The pod {namespace}/{name} is {phase} after {SECONDS:.0f} s.")
                 time.sleep(0.1)
-            said = self._call("logs", name, "-n", namespace)
-        if phase == "Failed":
-            raise TemporaryError(f"The pod {namespace}/{name} failed: {said.strip()[-600:]}")
-        return said
+            return str(phase), self._call("logs", name, "-n", namespace)
 
     @contextlib.contextmanager
-    def _pod(self, namespace: str, account: str, program: str, environment: Mapping[str, str],
-             wanted: str) -> Iterator[str]:
+    def _pod(self, namespace: str, account: str, more: Mapping[str, Any], wanted: str) -> Iterator[str]:
         """A pod's name; it is gone afterwards.  Made again until it has the volume: what gives it learns of an
         annotation a moment later.
         """
-        env = [{"name": name, "value": value} for name, value in environment.items()]
-        spec = {"serviceAccountName": account, "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
-                "containers": [{"name": "app", "image": "host", "env": env,
-                                "command": ["python3", "-I", "-c", program]}]}
+        spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, **more}
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": f"{account}-"}, "spec": spec}
         end = time.monotonic() + SECONDS
         while True:
@@ -115,15 +126,24 @@ class ClusterPods:
         return dict(json.loads(self._call("get", "pod", name, "-n", namespace, "-o", "json")))
 
     def _account(self, namespace: str, name: str) -> None:
-        if not self._call("get", "namespace", namespace, "--ignore-not-found", "-o", "name"):
+        end = time.monotonic() + SECONDS
+        while (phase := self._phase(namespace)) == "Terminating":  # removed a moment ago
+            if time.monotonic() > end:
+                raise TemporaryError(f"The namespace {namespace} is still Terminating after {SECONDS:.0f} s.")
+            time.sleep(0.2)
+        if not phase:
             self._call("create", "namespace", namespace)
-            self._call("label", "namespace", namespace, OURS)
+            self._call("label", "namespace", namespace, self._ours)
         if not self._call("get", "serviceaccount", name, "-n", namespace, "--ignore-not-found", "-o", "name"):
             self._call("create", "serviceaccount", name, "-n", namespace)
 
+    def _phase(self, namespace: str) -> str:
+        """``Active``, ``Terminating``, or "" where there is none."""
+        return self._call("get", "namespace", namespace, "--ignore-not-found", "-o", "jsonpath={.status.phase}")
+
     def remove(self) -> list[str]:
         """Delete the namespaces that this made; a line for each."""
-        found = self._call("get", "namespaces", "-l", OURS, "-o", "name").split()
+        found = self._call("get", "namespaces", "-l", self._ours, "-o", "name").split()
         if found:
             self._call("delete", *found, "--wait=false")
         return found
@@ -140,7 +160,7 @@ class ClusterPods:
         return done.stdout
 
 
-def learners_cluster(aws: AwsAccount, url: str) -> ClusterPods | None:
+def learners_cluster(aws: AwsAccount, url: str, lab: str = "b2") -> ClusterPods | None:
     """The cluster whose issuer has this URL, when it is up and ``aws`` is the learner's account beside it."""
     home, known = state.home(), state.endpoints()
     if issuer.published(home).get("issuer") != url or known.get("aws") != aws.endpoint or "nodes" not in known:
@@ -152,4 +172,4 @@ def learners_cluster(aws: AwsAccount, url: str) -> ClusterPods | None:
         get(connect(home, int(known["nodes"].rpartition(":")[2]), "apiserver-kubelet-client"), "/healthz")
     except TemporaryError:
         return None
-    return ClusterPods(url)
+    return ClusterPods(url, lab)

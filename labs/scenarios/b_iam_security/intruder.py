@@ -54,8 +54,8 @@ def ask(address, method, path, headers=()):
 
 def metadata(version):
     """The node role's credentials, by version 1 or 2 of the metadata service; raises LookupError with the reason."""
-    url = urllib.parse.urlsplit(os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"])
-    address, headers = (url.hostname, url.port), []
+    url = urllib.parse.urlsplit(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254"))
+    address, headers = (url.hostname, url.port or 80), []
     if version == 2:
         token = ask(address, "PUT", "/latest/api/token", ["X-aws-ec2-metadata-token-ttl-seconds: 60"])
         headers = [f"X-aws-ec2-metadata-token: {token}"]

@@ -1,18 +1,22 @@
-"""A node of an EKS cluster, as far as AWS knows it, and the pods that run on it as jailed processes.
+"""A node of an EKS cluster, as far as AWS knows it, and the pods that run on it: jailed processes, or a cluster's pods.
 
 The instance, its profile and its metadata options live in EC2, the cluster and its associations in EKS; the metadata
 service and the Pod Identity agent are those of ``labs.aws``, on loopback.  The agent works with the node role's
-credentials, which it fetches from the metadata service, as on a real node.
+credentials, which it fetches from the metadata service, as on a real node.  Where the learner's own Kubernetes takes
+the jail's place, all of its nodes are this instance: the metadata service answers their pods at its own address, and
+Pod Identity is the endpoint's, with tokens of the API server.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -21,12 +25,15 @@ from labs.aws.metadata import InstanceMetadata
 from labs.aws.pod_agent import PodIdentityAgent
 from labs.aws.serving import Serving
 from labs.cluster.drivers.processes import Network, Pod, Processes
+from labs.cluster.network.plane import METADATA_FILE
 from labs.errors import PermanentError, TemporaryError
 from labs.jail import Result
 from labs.scenarios.b_iam_security.cases import document
+from labs.scenarios.b_iam_security.cluster_pods import ClusterPods
 from labs.scenarios.base import digest
 from labs.scenarios.creation import EXISTS, administrator, ensure_role, subnets
 from labs.scenarios.removal import already_gone
+from labs.services import state
 
 if TYPE_CHECKING:
     from labs.aws.account import AwsAccount
@@ -35,20 +42,24 @@ Listener = TypeVar("Listener", Serving, ClusterIssuer)
 OLD = {"HttpTokens": "optional", "HttpPutResponseHopLimit": 2, "HttpEndpoint": "enabled"}
 """How nodes were often set up before IMDSv2 became the default: version 1 answers, and pods are near enough."""
 TAG = "lab-node"
+VOLUME, PROJECTED = "eks-pod-identity-token", "projected by the cluster"
+"""The volume that EKS adds to an associated pod, and what stands for a token that is in there."""
 
 
 class Node:
     """A running node; a context manager.  Its instance stays in EC2 until :func:`remove_node`.
 
     :param role: name of the role of its instance profile, which must exist
+    :param kubernetes: where its pods run, jailed processes when None
     :param options: metadata options over OLD
     :raises PermanentError: the endpoint has no listener for pods
     :raises TemporaryError: the endpoint does not answer
     :raises botocore.exceptions.ClientError: AWS refuses an option
     """
 
-    def __init__(self, aws: AwsAccount, role: str, *, cluster: str, **options: Any) -> None:
-        self.aws, self.role, self.cluster = aws, role, cluster
+    def __init__(self, aws: AwsAccount, role: str, *, cluster: str, kubernetes: ClusterPods | None = None,
+                 **options: Any) -> None:
+        self.aws, self.role, self.cluster, self.kubernetes = aws, role, cluster, kubernetes
         pods = _pods_endpoint(aws)
         self.instance = ensure_instance(aws, role)
         self.modify(**(OLD | options))
@@ -56,6 +67,15 @@ class Node:
         metadata = InstanceMetadata(aws.endpoint, aws.account, self.instance)
         near, far = (self._begun(Serving(metadata.through(hops))).url for hops in (1, 2))
         self._network = Network(pods, (near, far))
+        if kubernetes is not None:
+            self._announce(near, far)
+
+    def _announce(self, near: str, far: str) -> None:
+        """Tell the cluster's network where the metadata service of its nodes listens, until the node is closed."""
+        file = state.home() / "kubernetes" / METADATA_FILE
+        ports = {"near": urlsplit(near).port, "far": urlsplit(far).port, "pid": os.getpid()}
+        state.write_private(file, json.dumps(ports))
+        self._running.callback(file.unlink, missing_ok=True)
 
     def __enter__(self) -> Node:
         return self
@@ -81,13 +101,25 @@ class Node:
 
     def run(self, pod: Pod, source: str) -> Result:
         """Run a Python program in a pod, to its end."""
+        if self.kubernetes is not None:
+            return self._run_there(pod, source, self.kubernetes)
         network = replace(self._network, agent=self._agent) if pod.token else self._network
         return Processes(network).run(pod, source)
+
+    def _run_there(self, pod: Pod, source: str, kubernetes: ClusterPods) -> Result:
+        """The same in a pod of the cluster, whose log has both of its streams."""
+        told = {"AWS_DEFAULT_REGION": self.aws.region, "AWS_METADATA_SERVICE_TIMEOUT": "5", **pod.environment}
+        phase, said = kubernetes.ended(pod.namespace, pod.service_account, source, told,
+                                       wanted=VOLUME if pod.token else "", host_network=pod.host_network)
+        failed = phase == "Failed"
+        streams = {"stderr" if failed else "stdout": said.encode()}
+        return Result(int(failed), None, "cluster", (), **streams)
 
     def associate(self, pod: Pod, role: str) -> Pod:
         """Associate the pod's service account with a role, and project a token into the pod."""
         name = {"clusterName": self.cluster, "namespace": pod.namespace, "serviceAccount": pod.service_account}
-        issuer, eks = self._issuer, administrator(self.aws, "eks")
+        ensure_cluster(self.aws, self.cluster)
+        eks = administrator(self.aws, "eks")
         arn = f"arn:aws:iam::{self.aws.account}:role/{role}"
         try:
             eks.create_pod_identity_association(**name, roleArn=arn)
@@ -98,15 +130,17 @@ class Node:
             eks.update_pod_identity_association(
                 clusterName=self.cluster, associationId=found["associationId"], roleArn=arn
             )
-        token = issuer.service_account_token(
+        if self.kubernetes is not None:
+            self.kubernetes.announce(self.aws.endpoint, self.aws.account, self.cluster)
+            return replace(pod, token=PROJECTED)
+        token = self._issuer.service_account_token(
             pod.namespace, pod.service_account, pod=pod.name, audience=POD_IDENTITY_AUDIENCE
         )
         return replace(pod, token=token)
 
     @cached_property
     def _issuer(self) -> ClusterIssuer:
-        """The cluster's token issuer; the cluster exists in EKS from here on."""
-        ensure_cluster(self.aws, self.cluster)
+        """The token issuer of a cluster that exists in EKS."""
         issuer = self._begun(ClusterIssuer(digest(self.cluster.encode(), "issuer")[:32]))
         issuer.announce(self.aws.endpoint, self.aws.account, self.cluster)
         return issuer

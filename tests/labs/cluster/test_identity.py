@@ -17,8 +17,10 @@ from botocore.exceptions import ClientError
 from labs import jail
 from labs.aws import jwt, learner
 from labs.aws.account import AwsAccount
+from labs.cluster.network.plane import METADATA_FILE
 from labs.cluster.nodes import sandbox
 from labs.scenarios import Session, registry
+from labs.scenarios.b_iam_security.b6 import HARDENED, SECRET
 from labs.services import control, state
 from tests.labs.cluster import waiting
 
@@ -273,4 +275,46 @@ def test_lab_b2_runs_its_pods_on_the_learners_cluster(aws: AwsAccount, kubectl: 
     assert "AWS_ROLE_ARN" not in pods
     for printed in (web, pods):
         assert f"bytes of {values['key']}" in printed
+    assert f"namespace/{values['namespace']}" in session.reset()
+
+
+# --- lab b6 -------------------------------------------------------------------------------------------------------
+
+
+@needs_mounts
+@pytest.mark.timeout(240)
+def test_lab_b6_attacks_from_pods_of_the_learners_cluster(aws: AwsAccount, kubectl: Kubectl) -> None:
+    session = Session(registry()["b6"], aws, bytes.fromhex(state.learner()["seed"])).prepare()
+    values = session.values
+    page = f"{values['folder']}/list.json"
+
+    def got(*steps: str, **pod: bool) -> list[str]:
+        return [seen["got"] for seen in site.intrude(*steps, use=False, **pod).values()]
+
+    with session.lab.site(session) as site:
+        seen = site.intrude("v1", "v2", keys=(SECRET,))
+        for each in seen.values():
+            assert each["arn"].endswith(f"assumed-role/{values['node_role']}/{site.instance}")
+            assert each["reads"] == {SECRET: "allowed"}
+        assert kubectl("get", "serviceaccount", values["service_account"], "-n", values["namespace"], "-o",
+                       "name").stdout
+        site.node.modify(**HARDENED)
+        assert got("v1", "v2") == ["HTTP 401", "no answer"]
+        assert got("v1", "v2", host_network=True) == ["HTTP 401", "credentials"]
+
+        site.node.modify(HttpTokens="optional", HttpPutResponseHopLimit=2)
+        deny = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "nothing"},
+                "spec": {"podSelector": {}, "policyTypes": ["Egress"]}}
+        kubectl("apply", "-n", values["namespace"], "-f", "-", stdin=json.dumps(deny))
+        until(lambda: got("v1") == ["no answer"], "the policy closed the way to the metadata service")
+        assert got("v2", host_network=True) == ["credentials"], "no policy is about a pod on the host's network"
+        kubectl("delete", "-n", values["namespace"], "networkpolicy", "nothing")
+
+        session.lab.solution(aws, values)
+        site.node.modify(**HARDENED)
+        own = site.intrude("environment", keys=(SECRET, page), role=values["pod_role"])["environment"]
+        assert f":assumed-role/{values['pod_role']}/eks-" in own["arn"]
+        assert (own["reads"][SECRET].partition(":")[0], own["reads"][page]) == ("AccessDenied", "allowed")
+    file = state.home() / "kubernetes" / METADATA_FILE
+    assert not file.exists(), "who closes the node takes its address back"
     assert f"namespace/{values['namespace']}" in session.reset()
