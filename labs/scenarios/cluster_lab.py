@@ -129,9 +129,10 @@ def session(lab: ClusterLab, enrolled: Mapping[str, str]) -> ClusterSession:
 def running_cluster() -> Path:
     """The state folder, with a cluster that answers; starting one takes some seconds and says so."""
     from labs import services
+    from labs.cluster.drivers import base
 
-    home = services.home()
-    states = {row.name: row.state for row in services.status() if row.name in ("kubernetes", "nodes")}
+    home, needed = services.home(), ("kubernetes", "nodes") if base.chosen().name == "embedded" else ("kubernetes",)
+    states = {row.name: row.state for row in services.status() if row.name in needed}
     if set(states.values()) != {"running"}:
         print("Starting the cluster, which takes some seconds.", file=sys.stderr)
         services.up(["kubernetes"])
