@@ -1,4 +1,7 @@
-"""The shop under the learner's level of Pod Security; the app's Role is still the wide one."""
+"""The shop under the learner's level of Pod Security; the app's Role is still the wide one.
+
+The level of an attempt's namespace makes way for the answer's: all pods here are ours, those of the intruder, too.
+"""
 
 from __future__ import annotations
 
