@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import json
 import os
 import queue
 import shutil
@@ -16,27 +17,46 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from labs.errors import PermanentError
 
 BUILT_WITHIN = 5400.0
 """Seconds one build may take; Kubernetes' API server, built first, took 400 to 1200 with two cores."""
+DOWNLOADED_WITHIN = 600.0
+"""Seconds for the sources of one module."""
 TOLD_EVERY = 2.0
 """Seconds between two lines of progress."""
 DISK_NEEDED = 5 << 30
 """Bytes that sources and compiled packages of Kubernetes take together, about."""
 
 
+@dataclass(frozen=True)
+class Change:
+    """A folder of a module that is built as something else, such as one that needs what nobody here does.
+
+    :param module: path of the module; its sources are checked against go.sum before they are copied
+    :param folder: in the module
+    :param by: the folder beside our go.mod that takes its place
+    """
+
+    module: str
+    folder: str
+    by: str
+
+
 def build(
     module: Path, package: str, stamp: Mapping[str, str], target: Path, path: str, report: Callable[[str], None],
+    changes: Sequence[Change] = (),
 ) -> str:
     """Build ``package`` into the file ``target`` and return what built it, such as ``go1.26.8``.
 
     :param module: folder with go.mod and go.sum; nothing is written there
     :param stamp: variables the linker sets, e.g. ``{"example.org/version.text": "v1"}``
     :param path: where Go is looked for, as in ``PATH``
+    :param changes: what is built otherwise than its module has it
     :raises PermanentError: no Go, or it failed; the end of what it said is in the message
     """
     go = shutil.which("go", path=path)
@@ -50,6 +70,8 @@ def build(
     _warn_of_little_disk(Path(cache), report)
     link = " ".join(["-s", "-w", *(f"-X {variable}={value}" for variable, value in stamp.items())])
     progress = _Progress(target.name, report)
+    if changes:
+        module = _changed(go, module, changes, scratch, environment)
     _follow([go, "list", "-mod=readonly", "-deps", package], module, environment, progress)
     progress.compile()
     flags = ["-mod=readonly", "-trimpath", "-ldflags", link]
@@ -58,10 +80,26 @@ def build(
     return version
 
 
-def _output(command: list[str], folder: Path, environment: Mapping[str, str]) -> str:
+def _changed(go: str, module: Path, changes: Sequence[Change], scratch: Path, environment: Mapping[str, str]) -> Path:
+    """A copy of our module that takes the changed ones from copies of their own; Go lets nobody touch its cache."""
+    ours = scratch / "module"
+    shutil.copytree(module, ours)
+    for index, each in enumerate(changes):
+        said = json.loads(_output([go, "mod", "download", "-json", each.module], ours, environment, DOWNLOADED_WITHIN))
+        copy = scratch / f"changed-{index}"
+        shutil.copytree(said["Dir"], copy)
+        for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+            folder.chmod(0o755)         # Go's are read-only
+        shutil.rmtree(copy / each.folder)
+        shutil.copytree(module / each.by, copy / each.folder)
+        _output([go, "mod", "edit", f"-replace={each.module}={copy}"], ours, environment)
+    return ours
+
+
+def _output(command: list[str], folder: Path, environment: Mapping[str, str], within: float = 60.0) -> str:
     try:
         done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=60, check=False)
+                              text=True, timeout=within, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PermanentError(f"{' '.join(command)}: {error}") from error
     if done.returncode != 0:

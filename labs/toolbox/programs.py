@@ -28,7 +28,8 @@ from typing import Any
 
 from labs import locks
 from labs.errors import LabError, PermanentError
-from labs.toolbox import cache
+from labs.toolbox import cache, go
+from labs.toolbox.go import Change
 
 HERE = Path(__file__).parent
 VERSION_WITHIN = 30.0
@@ -51,6 +52,7 @@ class Source:
     module: Path
     member: str = ""
     stamp: dict[str, str] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,13 @@ class Survey:
 def tools() -> dict[str, Tool]:
     """Every tool by its name."""
     table = tomllib.loads((HERE / "tools.toml").read_text(encoding="utf-8"))
-    sources = {name: Source(module=HERE / "build" / name, **entry) for name, entry in table["sources"].items()}
+    sources = {name: _source(name, entry) for name, entry in table["sources"].items()}
     return {name: _tool(name, entry, sources) for name, entry in table["tools"].items()}
+
+
+def _source(name: str, entry: dict[str, Any]) -> Source:
+    changes = tuple(Change(**each) for each in entry.get("changes", ()))
+    return Source(module=HERE / "build" / name, **{**entry, "changes": changes})
 
 
 def _tool(name: str, entry: dict[str, Any], sources: dict[str, Source]) -> Tool:
@@ -209,13 +216,11 @@ def _download(wanted: Tool, target: Path, report: Report) -> str:
 
 
 def _build(wanted: Tool, target: Path, report: Report) -> str:
-    from labs.toolbox import go
-
     source = wanted.source
     assert source is not None
     stamp = {variable: value.format(version=source.version) for variable, value in source.stamp.items()}
     report(f"{wanted.name}: building {source.version} with Go (once; minutes, and about 5 GB of disk the first time)")
-    compiler = go.build(source.module, wanted.package, stamp, target, _search_path(), report)
+    compiler = go.build(source.module, wanted.package, stamp, target, _search_path(), report, source.changes)
     return f"built by {compiler} from {wanted.package}"
 
 

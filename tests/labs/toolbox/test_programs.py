@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -15,6 +17,7 @@ import tarfile
 import threading
 import time
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +26,7 @@ import pytest
 
 from labs.errors import PermanentError
 from labs.toolbox import cache, programs, releases
+from labs.toolbox.go import Change
 from labs.toolbox.programs import Source, Tool
 
 WITHIN = 60.0
@@ -395,6 +399,61 @@ def test_a_failed_build_shows_why_and_leaves_nothing(tiny: Tool, module: Path, s
 
 
 @needs_go
+def test_a_folder_of_a_pinned_module_may_be_built_as_another(
+    tiny: Tool, module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums = offer_module(tmp_path / "proxy", "example.org/lib", {
+        "go.mod": "module example.org/lib\n\ngo 1.21\n", "lib.go": 'package lib\n\nconst Word = "kept"\n',
+        "heavy/heavy.go": 'package heavy\n\nimport _ "example.org/nowhere"\n\nconst Word = "heavy"\n'})
+    for name, value in {"GOPROXY": f"file://{tmp_path / 'proxy'}", "GONOSUMDB": "*", "GOMODCACHE":
+                        str(tmp_path / "modules"), "GOFLAGS": "-modcacherw"}.items():
+        monkeypatch.setenv(name, value)
+    (module / "go.mod").write_text(
+        "module example.org/tiny\n\ngo 1.21\n\nrequire example.org/lib v1.0.0\n")
+    (module / "go.sum").write_text(sums)
+    (module / "main.go").write_text(MAIN_GO.replace('import "os"', 'import ("os"; "example.org/lib"; '
+                                                    '"example.org/lib/heavy")').replace(
+        '"tiny version "', 'lib.Word + " " + heavy.Word + " tiny version "'))
+    with pytest.raises(PermanentError, match=r"example\.org/nowhere"):
+        programs.ensure("tiny")
+    (module / "light").mkdir()
+    (module / "light" / "light.go").write_text('package heavy\n\nconst Word = "light"\n')
+    assert tiny.source is not None
+    source = dataclasses.replace(tiny.source, changes=(Change("example.org/lib", "heavy", "light"),))
+    changed = dataclasses.replace(tiny, source=source)
+    monkeypatch.setattr(programs, "tools", lambda: {"tiny": changed})
+    found = programs.ensure("tiny")
+    said = subprocess.run([found.path], capture_output=True, text=True, check=True).stdout
+    assert said == "kept light tiny version 1.2.3\n"
+    assert landed() == ["tiny-1.2.3"]
+    (module / "go.sum").write_text(sums.replace("h1:", "h1:A"))      # sources are checked before they are copied
+    shutil.rmtree(tmp_path / "modules")
+    shutil.rmtree(cache())
+    with pytest.raises(PermanentError, match=r"(?i)checksum mismatch|malformed|security error"):
+        programs.ensure("tiny")
+
+
+def offer_module(proxy: Path, path: str, files: dict[str, str]) -> str:
+    """Put v1.0.0 of a module where Go looks for it ("GOPROXY protocol", Go Modules Reference); the lines of go.sum."""
+    folder = proxy / path / "@v"
+    folder.mkdir(parents=True)
+    (folder / "v1.0.0.info").write_text('{"Version": "v1.0.0"}')
+    (folder / "v1.0.0.mod").write_text(files["go.mod"])
+    named = {f"{path}@v1.0.0/{name}": text for name, text in files.items()}
+    with zipfile.ZipFile(folder / "v1.0.0.zip", "w") as archive:
+        for name, text in named.items():
+            archive.writestr(name, text)
+    return (f"{path} v1.0.0 {_dirhash(named)}\n"
+            f"{path} v1.0.0/go.mod {_dirhash({'go.mod': files['go.mod']})}\n")
+
+
+def _dirhash(files: dict[str, str]) -> str:
+    """Hash1 of golang.org/x/mod/sumdb/dirhash."""
+    lines = "".join(f"{hashlib.sha256(files[name].encode()).hexdigest()}  {name}\n" for name in sorted(files))
+    return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
+
+
+@needs_go
 def test_progress_names_what_is_compiled(tiny: Tool, tmp_path: Path) -> None:
     with fetching(tiny, GOFLAGS=slow_linker(tmp_path)) as process:
         assert process.stderr is not None
@@ -483,7 +542,7 @@ def pinned_kubernetes() -> str:
 def test_modules_are_part_of_the_package() -> None:
     root = Path(__file__).resolve().parents[3]
     project = tomllib.loads((root / "pyproject.toml").read_text())
-    assert {"*.mod", "*.sum", "*.toml"} <= set(project["tool"]["setuptools"]["package-data"]["*"])
+    assert {"*.go", "*.mod", "*.sum", "*.toml"} <= set(project["tool"]["setuptools"]["package-data"]["*"])
 
 
 @pytest.mark.long
@@ -493,8 +552,8 @@ def test_every_tool_builds_from_their_pinned_sources(tmp_path: Path, monkeypatch
     monkeypatch.setenv("LABS_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(shutil.which("go") or "").parent), "/usr/bin", "/bin"]))
     monkeypatch.setattr(programs, "_on_path", lambda program: [])       # whatever is installed here
-    for name in ("LABS_KUBERNETES_RELEASES", "LABS_ETCD_RELEASES", "LABS_KIND_RELEASES"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for source in {tool.source.variable for tool in programs.tools().values() if tool.source is not None}:
+        monkeypatch.setenv(source, "http://127.0.0.1:9")
     for tool in programs.tools().values():
         if tool.source is not None:
             found = programs.ensure(tool.name, print)
