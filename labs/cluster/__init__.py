@@ -5,4 +5,7 @@ May use ``labs.jail``, ``labs.toolbox``, ``labs.services`` and ``labs.errors``; 
     drivers/        ways to run pods
     identity/       pods as roles in AWS: the token issuer, web identity, Pod Identity
     controlplane/   etcd, API server, controller manager and scheduler as services
+    nodes/          what plays the nodes
+    network/        Services, names and policies on loopback
+    ingress/        Traefik as the ingress controller
 """

@@ -25,6 +25,8 @@ _CLASSES = {"storageclasses standard", "volumesnapshotclasses standard", *(
     f"customresourcedefinitions {name}.snapshot.storage.k8s.io"
     for name in ("volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"))}
 """What the nodes make for volumes and snapshots, some seconds after the start."""
+USERS = ("ingress",)
+"""Services that have made themselves an account in the cluster: they are started anew with it."""
 RETRIED_SECONDS = 20.0
 """How long a server that asks to be asked again is."""
 MADE_AGAIN_WITHIN = 8.0
@@ -37,8 +39,11 @@ def reset() -> list[str]:
     A cluster that was stopped stays stopped.  PermanentError when something is left that a new cluster does not have.
     """
     folder = state.home() / "kubernetes"
-    running = any(row.name == "kubernetes" and row.state == "running" for row in control.status())
-    before = objects() if running else set()
+    states = {row.name: row.state for row in control.status()}
+    before = objects() if states["kubernetes"] == "running" else set()
+    users = [name for name in USERS if states.get(name, "stopped") != "stopped"]
+    if users:
+        control.down(users)
     stopped = control.down(["kubernetes"])
     shutil.rmtree(folder / "etcd", ignore_errors=True)
     (folder / "nodes" / "nodes.json").unlink(missing_ok=True)       # added nodes and faults
@@ -49,7 +54,7 @@ def reset() -> list[str]:
         raise PermanentError(f"{folder / 'etcd'} cannot be removed.", "See who owns it and what holds it open.")
     if not stopped:
         return ["kubernetes: its data is gone; it starts empty"]
-    control.up(["kubernetes"])
+    control.up(["kubernetes", *users])
     return ["kubernetes: back to its start", *(f"  removed {name}" for name in sorted(_gone(before)))]
 
 

@@ -11,6 +11,7 @@ process that plays the nodes.  May use ``labs.errors``, ``labs.jail`` and the no
     names.py        names of the cluster (pure)
     router.py       where a connection goes
     egress.py       the API server's way into the cluster
+    ends.py         the API server for who connects to pods by himself
     door.py         the pods' way: HTTP proxy, and the start-up shim's questions
     listeners.py    Services' addresses for programs of this machine
     dns.py          the cluster's DNS server

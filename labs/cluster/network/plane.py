@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from labs import jail
-from labs.cluster.network import addresses, dns, egress, forward, names
+from labs.cluster.network import addresses, dns, egress, ends, forward, names
 from labs.cluster.network.addresses import DOOR, port
 from labs.cluster.network.door import Door
 from labs.cluster.network.listeners import Listeners
@@ -51,14 +51,20 @@ class Network:
         self._file = folder / "network.json"
         self.ranges, listener = addresses.claim(self._file, number)
         self.shim = notified()
-        self._file.write_text(json.dumps({**json.loads(self._file.read_text(encoding="utf-8")), "shim": self.shim}) +
-                              "\n", encoding="utf-8")
+        said = json.loads(self._file.read_text(encoding="utf-8"))
+        said |= {"shim": self.shim, "ends": f"http://{self.ranges.door}:{ends.PORT}"}
+        self._file.write_text(json.dumps(said) + "\n", encoding="utf-8")
         self.table = Table(self.ranges)
         self.router = Router(self.ranges, self.table, api_port, folder / METADATA_FILE)
         self.door = Door(self.ranges, self.router, listener, _secret(folder / "network.key"))
         self._listeners = Listeners(self.router)
-        self.table.changed = self._listeners.wake
+        self.ends = ends.Ends(self.router, f"https://127.0.0.1:{api_port}", folder / "pki" / "ca.crt")
+        self.table.changed = self._changed
         self._names = dns.Server(self.table, dns.upstream())
+
+    def _changed(self) -> None:
+        self._listeners.wake()
+        self.ends.wake()
 
     def knows(self, pods: Pods) -> None:
         """Tell it who knows the pods."""
@@ -79,7 +85,7 @@ class Network:
         await self._answer_names()
         try:
             await asyncio.gather(egress.serve(self._socket, self.dial, self.router.endpoints), self.door.serve(),
-                                 self.table.follow(self._client), self._listeners.keep())
+                                 self.table.follow(self._client), self._listeners.keep(), self.ends.keep())
         finally:
             self._names.close()
 

@@ -106,7 +106,8 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
             orders.serve(given.orders, several.carry_out), disk.hold(nodes, pods.containers),
             pressure.watch(nodes, pods.of, usage), aws.keep(administrator), images.tidy(),
             Provisioner(client, events, disks, nodes).run(),
-            serve(uvicorn.Server(metrics.server(certificates, network.ranges.door)))]
+            serve(uvicorn.Server(metrics.server(certificates, network.ranges.door))),
+            serve(uvicorn.Server(network.ends.server()))]
     tasks = [asyncio.create_task(each) for each in work]
     later = asyncio.create_task(setup.make_snapshots(administrator))
     stopped = asyncio.create_task(_signalled(loop))

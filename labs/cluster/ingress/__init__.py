@@ -1,0 +1,9 @@
+"""Traefik as the ingress controller of the embedded cluster: `lab up ingress`.
+
+A program of this machine, with an account in the cluster; it connects to pods itself (``labs.cluster.network.ends``).
+
+    services.py     the service
+    manifests.py    what it needs in the cluster: an account, what that may do, the IngressClass
+    flags.py        Traefik's settings
+    __main__.py     prepares all of it and becomes Traefik
+"""

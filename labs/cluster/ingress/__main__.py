@@ -1,0 +1,119 @@
+"""Becomes Traefik: ``python -m labs.cluster.ingress --home DIR --port N --server URL``.
+
+Its account, role and class are made in the cluster before, and its ports chosen; then it execs, so the process stays
+the one the supervisor knows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from labs.cluster.controlplane.services import READY_WITHIN, connect
+from labs.cluster.ingress import flags, manifests
+from labs.cluster.ingress.flags import Listeners
+from labs.errors import LabError, PermanentError, TemporaryError
+from labs.services import ports, state
+from labs.toolbox import programs
+
+HTTPS, API = 8443, 9000
+"""Preferred ports."""
+TOKEN_SECONDS = 365 * 24 * 3600
+"""How long its token is good; each start gets one."""
+
+
+def main() -> None:
+    """Exec Traefik, or exit with the reason."""
+    parser = argparse.ArgumentParser(prog="python -m labs.cluster.ingress", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="the state folder")
+    parser.add_argument("--port", type=int, required=True, help="for HTTP, on 127.0.0.1")
+    parser.add_argument("--server", required=True, help="URL of the API server")
+    given = parser.parse_args()
+    os.umask(0o077)
+    try:
+        found = programs.find(programs.tool("traefik"))
+        if found is None:
+            raise PermanentError("traefik is not here.", "Run `lab tools fetch traefik`.")
+        token = _token(given.home, int(given.server.rsplit(":", 1)[1]))
+        listeners = _listeners(given.home, given.port)
+        server = _ends(given.home)
+    except LabError as error:
+        sys.exit(str(error))
+    os.execv(found.path, ["traefik", *flags.traefik(listeners, server, token)])
+
+
+def _token(home: Path, api: int) -> Path:
+    """Make what Traefik needs in the cluster; returns the file with its token.  Waits for an API server that starts."""
+    end = time.monotonic() + READY_WITHIN
+    while True:
+        try:
+            said = _made(home, api)
+            break
+        except TemporaryError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.1)
+    file = home / "kubernetes" / "ingress.token"
+    state.write_private(file, said["status"]["token"])
+    return file
+
+
+def _made(home: Path, api: int) -> Any:
+    """The answered TokenRequest ("TokenRequest", Kubernetes API reference)."""
+    connection = connect(home, api, "admin")
+    try:
+        for path, item in manifests.applied().items():
+            _call(connection, "PATCH", f"{path}?fieldManager=labs-ingress&force=true", item,
+                  "application/apply-patch+yaml")
+        for path, item in manifests.created().items():
+            _call(connection, "POST", path, item, good=(201, 409))
+        return _call(connection, "POST", f"{manifests.ACCOUNT}/token", {
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"expirationSeconds": TOKEN_SECONDS}})
+    finally:
+        connection.close()
+
+
+def _call(connection: http.client.HTTPSConnection, method: str, path: str, body: Any,
+          kind: str = "application/json", good: tuple[int, ...] = (200, 201)) -> Any:
+    """The answered object; TemporaryError for any other answer, as a server that starts gives many."""
+    try:
+        connection.request(method, path, json.dumps(body), {"Content-Type": kind})
+        answer = connection.getresponse()
+        said = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise TemporaryError(f"{method} {path}: {error or type(error).__name__}") from error
+    if answer.status not in good:
+        raise TemporaryError(f"{method} {path} answers {answer.status}: {said[-300:].decode(errors='replace')}")
+    return json.loads(said)
+
+
+def _listeners(home: Path, number: int) -> Listeners:
+    """Where it will listen; the same as last time where that is free.  Told in ``ingress.json``."""
+    try:
+        last = Listeners.read(home)
+    except TemporaryError:
+        last = Listeners(number, HTTPS, API)
+    others = frozenset(int(known.rsplit(":", 1)[1]) for known in state.endpoints().values() if known.startswith("http"))
+    https = ports.choose(HTTPS, last.https, others)
+    made = Listeners(number, https, ports.choose(API, last.api, others | {https}))
+    state.write_json(home / "ingress.json", made.as_dict())
+    return made
+
+
+def _ends(home: Path) -> str:
+    """URL of ``labs.cluster.network.ends``, which is not imported: that would take most of the time of a start."""
+    try:
+        return str(json.loads((home / "kubernetes" / "network.json").read_text(encoding="utf-8"))["ends"])
+    except (OSError, ValueError, KeyError) as error:
+        raise TemporaryError(f"the network of the cluster is not known: {error!r}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What Traefik needs in the cluster ("Kubernetes Ingress", Traefik's documentation, section "Requirements")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Object = dict[str, Any]
+NAME = "traefik"
+NAMESPACE = "kube-system"
+"""Where k3s has it, too."""
+CONTROLLER = "traefik.io/ingress-controller"
+_RULES: list[Object] = [
+    {"apiGroups": [""], "resources": ["services", "secrets", "nodes"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "ingressclasses"],
+     "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses/status"], "verbs": ["update"]},
+]
+_LABELS = {"app.kubernetes.io/name": NAME}
+_RBAC = "rbac.authorization.k8s.io"
+READY = f"ready.{NAME}"
+"""A host that answers on Traefik's own port, and only there, as soon as it has made routes of all Ingresses."""
+ACCOUNT = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"
+
+
+def applied() -> dict[str, Object]:
+    """Path → object, of what is the same at every start: the account, what it may do, and what tells readiness.
+
+    That is an Ingress like any other: Traefik itself does not tell whether it has read the cluster's.
+    """
+    named: Object = {"name": NAME, "labels": _LABELS}
+    return {
+        ACCOUNT: {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**named, "namespace": NAMESPACE}},
+        f"/apis/{_RBAC}/v1/clusterroles/{NAME}": {
+            "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": named, "rules": _RULES},
+        f"/apis/{_RBAC}/v1/clusterrolebindings/{NAME}": {
+            "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRoleBinding", "metadata": named,
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": NAME},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]},
+        f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses/{NAME}-ready": {
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": {"name": f"{NAME}-ready", "namespace": NAMESPACE, "labels": _LABELS,
+                         "annotations": {"traefik.ingress.kubernetes.io/router.entrypoints": "traefik"}},
+            "spec": {"ingressClassName": NAME, "rules": [{"host": READY, "http": {"paths": [{
+                "path": "/", "pathType": "Prefix", "backend": {"service": {
+                    "name": "kube-dns", "port": {"name": "dns-tcp"}}}}]}}]}}}
+
+
+def created() -> dict[str, Object]:
+    """Path of the collection → object, of what is made where it is missing, and else left as it was made.
+
+    Ingresses without a class get this one ("Default Ingress class", Kubernetes documentation).
+    """
+    return {"/apis/networking.k8s.io/v1/ingressclasses": {
+        "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+        "metadata": {"name": NAME, "labels": _LABELS,
+                     "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}},
+        "spec": {"controller": CONTROLLER}}}

@@ -1,0 +1,330 @@
+"""A real Traefik in front of a real cluster: routes, certificates, endpoints that come and go, policies, kills."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from labs.cluster.ingress.flags import Listeners
+from labs.cluster.network import ends
+from labs.cluster.network.addresses import Ranges
+from labs.services import control, state
+from labs.toolbox import programs
+from tests.labs.cluster import waiting
+from tests.labs.cluster.network.pods import SERVER, Kubectl, apply, certificate, server, service, wait_ready
+
+pytestmark = pytest.mark.timeout(240)
+NODES = 2
+WITHIN = 60.0
+Object = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What came back through the ingress; ``pod`` is who answered, "" for Traefik itself."""
+
+    status: int
+    pod: str = ""
+
+
+@pytest.fixture(scope="module")
+def ingress(cluster_home: Path) -> Listeners:
+    """Traefik runs."""
+    if programs.find(programs.tool("traefik")) is None:
+        pytest.skip("missing: traefik (`lab tools fetch traefik`)")
+    control.up(["ingress"])
+    return Listeners.read(cluster_home)
+
+
+@pytest.fixture(scope="module")
+def pods(ingress: Listeners, kubectl: Kubectl) -> None:
+    """Two pods behind a Service each."""
+    for name in ("web", "api"):
+        apply(kubectl, server(name), service(name, {"app": name}))
+    wait_ready(kubectl, "web", "api")
+
+
+def get(port: int, host: str, path: str = "/") -> Answer:
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        said = connection.getresponse()
+        body = said.read()
+        return Answer(said.status, json.loads(body)["pod"] if said.status == 200 else "")
+    finally:
+        connection.close()
+
+
+def until(port: int, host: str, wanted: Answer, path: str = "/") -> None:
+    """Until that is the answer."""
+    last: list[Answer] = []
+
+    def same() -> bool:
+        last[:] = [get(port, host, path)]
+        return last[0] == wanted
+
+    try:
+        waiting.until(same, "", WITHIN)
+    except AssertionError:
+        raise AssertionError(f"http://{host}{path} answers {last}, not {wanted}") from None
+
+
+def rules(name: str, host: str, *paths: tuple[str, str, str], class_name: str = "traefik", **spec: Any) -> Object:
+    """An Ingress; each path is (path type, path, Service)."""
+    listed = [{"path": path, "pathType": kind, "backend": {"service": {"name": target, "port": {"number": 80}}}}
+              for kind, path, target in paths or (("Prefix", "/", "web"),)]
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name},
+            "spec": {**({"ingressClassName": class_name} if class_name else {}),
+                     "rules": [{"host": host, "http": {"paths": listed}}], **spec}}
+
+
+def test_hosts_and_paths_choose_the_service(pods: None, ingress: Listeners, kubectl: Kubectl) -> None:
+    apply(kubectl, rules("paths", "paths.test", ("Prefix", "/", "web"), ("Prefix", "/api", "api"),
+                         ("Exact", "/exactly", "api")))
+    until(ingress.http, "paths.test", Answer(200, "web"))
+    for path, pod in {"/api": "api", "/api/": "api", "/api/a?b=c": "api", "/apis": "web", "/exactly": "api",
+                      "/exactly/": "web", "/exactly/a": "web", "/other": "web"}.items():
+        assert get(ingress.http, "paths.test", path) == Answer(200, pod), path
+    assert get(ingress.http, "nowhere.test") == Answer(404)
+
+
+def test_an_ingress_of_another_class_is_nobodys_and_one_without_gets_the_default(
+    pods: None, ingress: Listeners, kubectl: Kubectl
+) -> None:
+    apply(kubectl, rules("other", "other.test", class_name="nginx"))
+    apply(kubectl, rules("none", "none.test", class_name=""))
+    until(ingress.http, "none.test", Answer(200, "web"))        # made later, so the first has been seen
+    assert get(ingress.http, "other.test") == Answer(404)
+    assert kubectl("get", "ingress", "none", "-o", "jsonpath={.spec.ingressClassName}").stdout == "traefik"
+
+
+def test_the_status_tells_where_it_listens(pods: None, ingress: Listeners, kubectl: Kubectl) -> None:
+    apply(kubectl, rules("told", "told.test"))
+    waiting.until(lambda: kubectl("get", "ingress", "told", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}"
+                                  ).stdout == "127.0.0.1", "an address in the Ingress's status", WITHIN)
+
+
+def test_the_secret_of_the_asked_name_is_shown(pods: None, ingress: Listeners, kubectl: Kubectl) -> None:
+    trusted = {}
+    for name in ("one", "two"):
+        trusted[name], pair = certificate(f"{name}.test")
+        chain, _, key = pair.partition("-----BEGIN PRIVATE KEY-----")
+        apply(kubectl, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "kubernetes.io/tls",
+                        "stringData": {"tls.crt": chain, "tls.key": f"-----BEGIN PRIVATE KEY-----{key}"}},
+              rules(name, f"{name}.test", tls=[{"hosts": [f"{name}.test"], "secretName": name}]))
+        until(ingress.http, f"{name}.test", Answer(200, "web"))
+    for name, text in trusted.items():
+        assert shown(ingress.https, f"{name}.test") == x509.load_pem_x509_certificate(text.encode())
+        context = ssl.create_default_context(cadata=text)
+        with socket.create_connection(("127.0.0.1", ingress.https), 10) as plain, \
+                context.wrap_socket(plain, server_hostname=f"{name}.test") as made:
+            made.sendall(f"GET / HTTP/1.1\r\nHost: {name}.test\r\nConnection: close\r\n\r\n".encode())
+            assert made.recv(99).startswith(b"HTTP/1.1 200 ")
+    assert "TRAEFIK DEFAULT CERT" in shown(ingress.https, "three.test").subject.rfc4514_string()
+
+
+def shown(port: int, name: str) -> x509.Certificate:
+    """The certificate for a name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), 10) as plain, \
+            context.wrap_socket(plain, server_hostname=name) as made:
+        found = made.getpeercert(binary_form=True)
+    assert found is not None
+    return x509.load_der_x509_certificate(found)
+
+
+UNREADY = """
+def answered(request, body):
+    global ready
+    if request.command == "POST":
+        ready = False
+    if request.path == "/ready" and not ready:
+        request.path = "gone"
+        raise ConnectionAbortedError
+    return json.dumps({"pod": os.environ["HOSTNAME"], "path": request.path, "from": request.client_address[0]})
+ready = True
+"""
+
+
+def test_an_unready_pod_leaves_the_route(ingress: Listeners, kubectl: Kubectl) -> None:
+    probe = {"httpGet": {"port": 80, "path": "/ready"}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 5}
+    for name in ("left", "stays"):
+        made = server(name, 80, {"app": "pair"}, code=UNREADY)
+        made["spec"]["containers"][0]["readinessProbe"] = probe
+        apply(kubectl, made)
+    apply(kubectl, service("pair", {"app": "pair"}), rules("pair", "pair.test", ("Prefix", "/", "pair")))
+    wait_ready(kubectl, "left", "stays")
+    waiting.until(lambda: {get(ingress.http, "pair.test").pod for _ in range(8)} == {"left", "stays"}, "both", WITHIN)
+    for name, wanted in {"left": {Answer(200, "stays")}, "stays": {Answer(503)}}.items():
+        kubectl("exec", name, "--", "python3", "-c", "import urllib.request as u; "
+                "u.urlopen(u.Request('http://127.0.0.1/', b'x'))")
+        waiting.until(lambda wanted=wanted: {get(ingress.http, "pair.test") for _ in range(8)} == wanted,
+                      f"only {wanted}", WITHIN)
+
+
+def test_what_a_policy_keeps_from_the_ingress_times_out(pods: None, ingress: Listeners, kubectl: Kubectl) -> None:
+    apply(kubectl, server("closed"), service("closed", {"app": "closed"}),
+          rules("closed", "closed.test", ("Prefix", "/", "closed")))
+    wait_ready(kubectl, "closed")
+    until(ingress.http, "closed.test", Answer(200, "closed"))
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "closed"},
+              "spec": {"podSelector": {"matchLabels": {"app": "closed"}}, "policyTypes": ["Ingress"]}}
+    apply(kubectl, policy)
+    until(ingress.http, "closed.test", Answer(504))
+    policy["spec"] = {**policy["spec"], "ingress": [{"from": [{         # type: ignore[dict-item]
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "traefik"}}}]}]}
+    apply(kubectl, policy)
+    until(ingress.http, "closed.test", Answer(200, "closed"))
+    assert get(ingress.http, "paths.test").status in (200, 404), "others are as they were"
+    kubectl("label", "pod", "closed", "app=renamed", "--overwrite")     # of no Service, so no endpoint is left
+    until(ingress.http, "closed.test", Answer(503))
+    kubectl("delete", "networkpolicy", "closed")
+
+
+def test_who_asks_for_ends_gets_no_more_than_the_api_server_gives(
+    pods: None, ranges: Ranges, kubectl: Kubectl, cluster_home: Path
+) -> None:
+    token = (cluster_home / "kubernetes" / "ingress.token").read_text()
+    assert (cluster_home / "kubernetes" / "ingress.token").stat().st_mode & 0o077 == 0
+
+    def ask(path: str, credential: str) -> tuple[int, Object]:
+        wanted = urllib.request.Request(f"http://{ranges.door}:{ends.PORT}{path}",
+                                        headers={"Authorization": f"Bearer {credential}"} if credential else {})
+        try:
+            with urllib.request.urlopen(wanted, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    assert ask(slices, "")[0] == 403
+    assert ask(slices, "wrong")[0] == 401
+    assert ask("/api/v1/pods", token)[0] == 403
+    said = ask(f"{slices}?labelSelector=kubernetes.io/service-name=web", token)[1]
+    address = kubectl("get", "pod", "web", "-o", "jsonpath={.status.podIP}").stdout
+    assert [each["addresses"] for item in said["items"] for each in item["endpoints"]] == [[ranges.end(address)]]
+    version = int(kubectl("get", "service", "web", "-o", "jsonpath={.metadata.resourceVersion}").stdout)
+    assert int(ask("/api/v1/namespaces/default/services/web", token)[1]["metadata"]["resourceVersion"]) == version
+
+
+# --- kills --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ingress", "nodes"])
+def test_after_a_kill_it_routes_as_before_and_sees_what_changes(
+    name: str, pods: None, ingress: Listeners, kubectl: Kubectl, cluster_home: Path
+) -> None:
+    apply(kubectl, rules("kept", "kept.test"))
+    until(ingress.http, "kept.test", Answer(200, "web"))
+    row = next(row for row in control.status() if row.name == name)
+    assert row.pid is not None
+    os.kill(row.pid, signal.SIGKILL)
+    waiting.until(lambda: next(each for each in control.status() if each.name == name).pid not in (None, row.pid),
+                  f"{name} is back", WITHIN)
+
+    def answers() -> bool:
+        try:
+            return get(ingress.http, "kept.test") == Answer(200, "web")
+        except OSError:
+            return False
+
+    waiting.until(answers, "the route of before", WITHIN)
+    assert Listeners.read(cluster_home) == ingress
+    apply(kubectl, rules("kept", "moved.test"))
+    until(ingress.http, "moved.test", Answer(200, "web"))
+    assert get(ingress.http, "kept.test") == Answer(404)
+
+
+def test_it_stops_and_starts_where_it_was(pods: None, ingress: Listeners, kubectl: Kubectl, cluster_home: Path) -> None:
+    apply(kubectl, rules("again", "again.test"))
+    assert control.down(["ingress"]) == ["ingress"]
+    with pytest.raises(ConnectionRefusedError):
+        get(ingress.http, "again.test")
+    (context,) = [each for each in control.up(["ingress"]) if each.name == "ingress"]
+    assert context.endpoint == f"http://127.0.0.1:{ingress.http}"
+    assert get(ingress.http, "again.test") == Answer(200, "web"), "ready means that there are routes"
+    assert Listeners.read(cluster_home) == ingress
+
+
+# --- under load ---------------------------------------------------------------------------------------------------
+
+
+def deployment(version: str) -> Object:
+    """Two pods that say a version, and end some time after they are out of every route."""
+    container = {
+        "name": "main", "image": "host", "command": ["python3", "-u", "-c", f"{SERVER}\nserve(8080)"],
+        "ports": [{"name": "web", "containerPort": 8080}], "env": [{"name": "VERSION", "value": version}],
+        "readinessProbe": {"httpGet": {"port": "web"}, "periodSeconds": 1, "timeoutSeconds": 5},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}
+    labels = {"app": "rolled"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "rolled"}, "spec": {
+        "replicas": 2, "selector": {"matchLabels": labels},
+        "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}}
+
+
+@pytest.mark.long
+def test_no_request_fails_while_a_deployment_rolls(ingress: Listeners, kubectl: Kubectl) -> None:
+    apply(kubectl, deployment("1"), service("rolled", {"app": "rolled"}),
+          rules("rolled", "rolled.test", ("Prefix", "/", "rolled")))
+    kubectl("rollout", "status", "deployment/rolled", "--timeout=50s")
+    waiting.until(lambda: get(ingress.http, "rolled.test").status == 200, "a route", WITHIN)
+    over = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(4) as clients:
+        running = [clients.submit(load, ingress.http, "rolled.test", over) for _ in range(4)]
+        try:
+            for version in ("2", "3"):
+                apply(kubectl, deployment(version))
+                kubectl("rollout", "status", "deployment/rolled", "--timeout=55s")
+        finally:
+            over.set()
+        seen = [answer for each in running for answer in each.result(30)]
+    assert {each.status for each in seen} == {200}
+    assert len({each.pod for each in seen}) >= 5, "pods of three versions answered"
+    assert len(seen) > 500
+
+
+def load(port: int, host: str, over: threading.Event) -> list[Answer]:
+    """What one client gets that asks without end on one connection, as a browser would."""
+    seen = []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    while not over.is_set():
+        connection.request("GET", "/", headers={"Host": host})
+        said = connection.getresponse()
+        body = said.read()
+        seen.append(Answer(said.status, json.loads(body)["pod"] if said.status == 200 else ""))
+    connection.close()
+    return seen
+
+
+@pytest.mark.long
+def test_a_reset_cluster_has_its_ingress_again(
+    ingress: Listeners, cluster_home: Path, kubectl: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    from labs.cluster.drivers import base
+
+    base.chosen().reset()
+    assert kubectl("get", "ingress", "-o", "name").stdout == ""
+    apply(kubectl, server("web"), service("web", {"app": "web"}), rules("fresh", "fresh.test"))
+    wait_ready(kubectl, "web")
+    until(Listeners.read(cluster_home).http, "fresh.test", Answer(200, "web"))
+    assert state.endpoint("ingress") == f"http://127.0.0.1:{ingress.http}"
