@@ -40,51 +40,56 @@ def main() -> None:
         found = programs.find(programs.tool("traefik"))
         if found is None:
             raise PermanentError("traefik is not here.", "Run `lab tools fetch traefik`.")
-        token = _token(given.home, int(given.server.rsplit(":", 1)[1]))
+        token, gateway = _prepared(given.home, int(given.server.rsplit(":", 1)[1]))
         listeners = _listeners(given.home, given.port)
         server = _ends(given.home)
     except LabError as error:
         sys.exit(str(error))
-    os.execv(found.path, ["traefik", *flags.traefik(listeners, server, token)])
+    os.execv(found.path, ["traefik", *flags.traefik(listeners, server, token, gateway)])
 
 
-def _token(home: Path, api: int) -> Path:
-    """Make what Traefik needs in the cluster; returns the file with its token.  Waits for an API server that starts."""
+def _prepared(home: Path, api: int) -> tuple[Path, bool]:
+    """Make what Traefik needs in the cluster: the file with its token, and whether there is the Gateway API.
+
+    Waits for an API server that starts.
+    """
     end = time.monotonic() + READY_WITHIN
     while True:
         try:
-            said = _made(home, api)
+            token, gateway = _made(home, api)
             break
         except TemporaryError:
             if time.monotonic() > end:
                 raise
         time.sleep(0.1)
     file = home / "kubernetes" / "ingress.token"
-    state.write_private(file, said["status"]["token"])
-    return file
+    state.write_private(file, token)
+    return file, gateway
 
 
-def _made(home: Path, api: int) -> Any:
-    """The answered TokenRequest ("TokenRequest", Kubernetes API reference)."""
+def _made(home: Path, api: int) -> tuple[str, bool]:
+    """The account's token ("TokenRequest", Kubernetes API reference), and whether there is the Gateway API."""
     connection = connect(home, api, "admin")
     try:
+        groups = _call(connection, "GET", "/apis")["groups"]
+        gateway = any(each["name"] == manifests.GATEWAY for each in groups)
         for path, item in manifests.applied().items():
             _call(connection, "PATCH", f"{path}?fieldManager=labs-ingress&force=true", item,
                   "application/apply-patch+yaml")
-        for path, item in manifests.created().items():
+        for path, item in manifests.created(gateway).items():
             _call(connection, "POST", path, item, good=(201, 409))
-        return _call(connection, "POST", f"{manifests.ACCOUNT}/token", {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-            "spec": {"expirationSeconds": TOKEN_SECONDS}})
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+                 "spec": {"expirationSeconds": TOKEN_SECONDS}}
+        return _call(connection, "POST", f"{manifests.ACCOUNT}/token", asked)["status"]["token"], gateway
     finally:
         connection.close()
 
 
-def _call(connection: http.client.HTTPSConnection, method: str, path: str, body: Any,
+def _call(connection: http.client.HTTPSConnection, method: str, path: str, body: Any = None,
           kind: str = "application/json", good: tuple[int, ...] = (200, 201)) -> Any:
     """The answered object; TemporaryError for any other answer, as a server that starts gives many."""
     try:
-        connection.request(method, path, json.dumps(body), {"Content-Type": kind})
+        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": kind})
         answer = connection.getresponse()
         said = answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -39,11 +39,12 @@ class Listeners:
         return asdict(self)
 
 
-def traefik(listeners: Listeners, server: str, token: Path) -> list[str]:
+def traefik(listeners: Listeners, server: str, token: Path, gateway: bool) -> list[str]:
     """The arguments.
 
     :param server: URL of an API server whose EndpointSlices tell where pods really listen
     :param token: file with the account's token
+    :param gateway: does the cluster have the Gateway API?
     """
     return [
         "--global.checkNewVersion=false", "--global.sendAnonymousUsage=false",
@@ -53,6 +54,9 @@ def traefik(listeners: Listeners, server: str, token: Path) -> list[str]:
         "--providers.kubernetesIngress.ingressEndpoint.ip=127.0.0.1",
         # as Traefik's Helm chart has it: a Service without endpoints answers 503, not 404
         "--providers.kubernetesIngress.allowEmptyServices=true",
+        *(["--providers.kubernetesGateway=true", f"--providers.kubernetesGateway.endpoint={server}",
+           f"--providers.kubernetesGateway.token={token}",
+           "--providers.kubernetesGateway.statusAddress.ip=127.0.0.1"] if gateway else []),
         "--providers.kubernetesIngress.strictPrefixMatching=true",      # as the Ingress API has it: /a is not /ab
         "--providers.providersThrottleDuration=100ms",      # its 2 s are for clusters where changes come by the hundred
         "--serversTransport.forwardingTimeouts.dialTimeout=5s",

@@ -1,4 +1,4 @@
-"""What Traefik needs in the cluster ("Kubernetes Ingress", Traefik's documentation, section "Requirements")."""
+"""What Traefik needs in the cluster ("Kubernetes Ingress" and "Kubernetes Gateway", Traefik's documentation)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ NAME = "traefik"
 NAMESPACE = "kube-system"
 """Where k3s has it, too."""
 CONTROLLER = "traefik.io/ingress-controller"
+GATEWAY = "gateway.networking.k8s.io"
+_GATEWAY_KINDS = ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "tlsroutes", "referencegrants",
+                  "backendtlspolicies")
 _RULES: list[Object] = [
     {"apiGroups": [""], "resources": ["services", "secrets", "nodes"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["namespaces", "configmaps"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [GATEWAY], "resources": list(_GATEWAY_KINDS), "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [GATEWAY], "resources": [f"{kind}/status" for kind in _GATEWAY_KINDS], "verbs": ["update"]},
     {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "ingressclasses"],
      "verbs": ["get", "list", "watch"]},
@@ -46,13 +52,20 @@ def applied() -> dict[str, Object]:
                     "name": "kube-dns", "port": {"name": "dns-tcp"}}}}]}}]}}}
 
 
-def created() -> dict[str, Object]:
+def created(gateway: bool) -> dict[str, Object]:
     """Path of the collection → object, of what is made where it is missing, and else left as it was made.
 
     Ingresses without a class get this one ("Default Ingress class", Kubernetes documentation).
+
+    :param gateway: does the cluster have the Gateway API?
     """
-    return {"/apis/networking.k8s.io/v1/ingressclasses": {
+    made = {"/apis/networking.k8s.io/v1/ingressclasses": {
         "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
         "metadata": {"name": NAME, "labels": _LABELS,
                      "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}},
         "spec": {"controller": CONTROLLER}}}
+    if gateway:
+        made[f"/apis/{GATEWAY}/v1/gatewayclasses"] = {
+            "apiVersion": f"{GATEWAY}/v1", "kind": "GatewayClass", "metadata": {"name": NAME, "labels": _LABELS},
+            "spec": {"controllerName": "traefik.io/gateway-controller"}}
+    return made

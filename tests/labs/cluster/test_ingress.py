@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from labs.cluster.ingress import manifests
 from labs.cluster.ingress.flags import Listeners
 from labs.cluster.network import ends
 from labs.cluster.network.addresses import Ranges
@@ -263,6 +264,32 @@ def test_it_stops_and_starts_where_it_was(pods: None, ingress: Listeners, kubect
     assert context.endpoint == f"http://127.0.0.1:{ingress.http}"
     assert get(ingress.http, "again.test") == Answer(200, "web"), "ready means that there are routes"
     assert Listeners.read(cluster_home) == ingress
+
+
+def test_it_serves_the_gateway_api_where_the_cluster_has_that(
+    pods: None, ingress: Listeners, kubectl: Kubectl
+) -> None:
+    apply(kubectl, rules("beside", "beside.test"))
+    folder = Path(manifests.__file__).with_name("crds")
+    kubectl("apply", "--server-side", "--validate=false", "-f", str(folder))
+    kubectl("wait", "--for=condition=Established", "--timeout=30s",
+            *(f"crd/{path.stem.partition('_')[2]}.{manifests.GATEWAY}" for path in folder.glob("*.yaml")))
+    control.down(["ingress"])
+    control.up(["ingress"])
+    api = f"{manifests.GATEWAY}/v1"
+    backends = [{"name": "web", "port": 80, "weight": 0}, {"name": "api", "port": 80, "weight": 1}]
+    apply(kubectl,
+          {"apiVersion": api, "kind": "Gateway", "metadata": {"name": "front"}, "spec": {
+              "gatewayClassName": "traefik",
+              "listeners": [{"name": "web", "protocol": "HTTP", "port": ingress.http}]}},
+          {"apiVersion": api, "kind": "HTTPRoute", "metadata": {"name": "weighted"}, "spec": {
+              "parentRefs": [{"name": "front"}], "hostnames": ["weighted.test"],
+              "rules": [{"backendRefs": backends}]}})
+    until(ingress.http, "weighted.test", Answer(200, "api"))
+    assert {get(ingress.http, "weighted.test").pod for _ in range(8)} == {"api"}
+    assert get(ingress.http, "beside.test") == Answer(200, "web"), "Ingresses are served, too"
+    kubectl("wait", "gateway/front", "--for=condition=Programmed", "--timeout=30s")
+    assert kubectl("get", "gateway", "front", "-o", "jsonpath={.status.addresses[*].value}").stdout == "127.0.0.1"
 
 
 # --- under load ---------------------------------------------------------------------------------------------------
