@@ -12,6 +12,7 @@ with resource versions that are the API server's times a thousand, plus a count 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import re
@@ -86,19 +87,21 @@ class Ends:
 
     async def keep(self) -> None:
         """Tell slices again whenever policies judge them otherwise than before, without end."""
-        while True:
-            try:
-                async with asyncio.timeout(LOOKED_EVERY):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-            self._changed.clear()
-            judged = self._judged_by()
-            if judged != self._policies:
-                self._policies = judged
-                self._count += 1
-                for each in self._watches:
-                    each.put_nowait(_AGAIN)
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOKED_EVERY):
+                        await self._changed.wait()
+                self._changed.clear()
+                judged = self._judged_by()
+                if judged != self._policies:
+                    self._policies = judged
+                    self._count += 1
+                    for each in self._watches:
+                        each.put_nowait(_AGAIN)
+        finally:
+            if self._client is not None:
+                await self._client.aclose()
 
     def _judged_by(self) -> Hashable:
         """All that policies depend on, as far as there are any."""
@@ -155,10 +158,10 @@ class Ends:
         """A list, or one slice."""
         said = json.loads(await answer.aread())
         if "items" in said:
-            said["items"] = [self._told(each) for each in said["items"] or []]
+            said["items"] = [self.told(each) for each in said["items"] or []]
             self._version(said)
         else:
-            self._told(said)
+            self.told(said)
         yield json.dumps(said).encode()
 
     async def _watch(self, answer: httpx.Response, namespace: str | None,
@@ -174,12 +177,12 @@ class Ends:
             while (got := await queue.get()) is not _END:
                 if got is _AGAIN:
                     for item in self._again(namespace, seen):
-                        yield _line("MODIFIED", self._told(item))
+                        yield _line("MODIFIED", self.told(item))
                     continue
                 item = got["object"]
                 if got["type"] in ("ADDED", "MODIFIED", "DELETED"):
                     seen[key_of(item)] = _copy(item) if got["type"] != "DELETED" else None
-                    self._told(item)
+                    self.told(item)
                 elif got["type"] == "BOOKMARK":
                     self._version(item)
                 yield _line(got["type"], item)
@@ -196,7 +199,7 @@ class Ends:
                 if here is not None:
                     yield _copy(max(here, item, key=lambda each: int(each["metadata"]["resourceVersion"])))
 
-    def _told(self, item: Object) -> Object:
+    def told(self, item: Object) -> Object:
         """A slice whose addresses and ports are where its endpoints really listen; the one given is changed."""
         self._version(item)
         ranges, ports = self._router.ranges, item.get("ports") or []

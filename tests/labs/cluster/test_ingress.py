@@ -344,6 +344,53 @@ def load(port: int, host: str, over: threading.Event) -> list[Answer]:
 
 
 @pytest.mark.long
+def test_a_certificate_is_replaced_without_a_failed_request(
+    pods: None, ingress: Listeners, kubectl: Kubectl
+) -> None:
+    def replace() -> x509.Certificate:
+        text, pair = certificate("rotated.test")
+        chain, _, key = pair.partition("-----BEGIN PRIVATE KEY-----")
+        apply(kubectl, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rotated"},
+                        "type": "kubernetes.io/tls", "stringData": {
+                            "tls.crt": chain, "tls.key": f"-----BEGIN PRIVATE KEY-----{key}"}})
+        return x509.load_pem_x509_certificate(text.encode())
+
+    first = replace()
+    apply(kubectl, rules("rotated", "rotated.test", tls=[{"hosts": ["rotated.test"], "secretName": "rotated"}]))
+    waiting.until(lambda: shown(ingress.https, "rotated.test") == first, "the first certificate", WITHIN)
+    until(ingress.http, "rotated.test", Answer(200, "web"))
+    over = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(2) as clients:
+        running = [clients.submit(handshakes, ingress.https, "rotated.test", over) for _ in range(2)]
+        try:
+            replaced = [replace() for _ in range(3)]
+            waiting.until(lambda: shown(ingress.https, "rotated.test") == replaced[-1], "the last one", WITHIN)
+        finally:
+            over.set()
+        seen = [each for one in running for each in one.result(30)]
+    assert {status for status, _ in seen} == {200}
+    assert {served for _, served in seen} <= {first, *replaced}, "never Traefik's own, nor half of one"
+    assert len({served for _, served in seen}) > 1
+
+
+def handshakes(port: int, name: str, over: threading.Event) -> list[tuple[int, x509.Certificate]]:
+    """What one client gets that begins each request with a new connection: the status, the certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    seen = []
+    while not over.is_set():
+        with socket.create_connection(("127.0.0.1", port), 10) as plain, \
+                context.wrap_socket(plain, server_hostname=name) as made:
+            made.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            said = http.client.HTTPResponse(made)
+            said.begin()
+            shown_now = made.getpeercert(binary_form=True)
+            assert shown_now is not None
+            seen.append((said.status, x509.load_der_x509_certificate(shown_now)))
+    return seen
+
+
+@pytest.mark.long
 def test_a_reset_cluster_has_its_ingress_again(
     ingress: Listeners, cluster_home: Path, kubectl: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
