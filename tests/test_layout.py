@@ -91,7 +91,7 @@ def test_conda_environment_has_every_dependency():
 
     listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     flat = [name for entry in listed for name in (entry["pip"] if isinstance(entry, dict) else [entry])]
-    names = {re.match(r"[\w.-]+", name)[0].removeprefix("python-") for name in flat}
+    names = {re.match(r"[\w.-]+", name)[0].removeprefix("python-").removesuffix("-base") for name in flat}
     assert {re.match(r"[\w.-]+", name)[0] for name in PROJECT["project"]["dependencies"]} <= names
     assert (ROOT / "binder/environment.yml").readlink() == Path("../environment.yml")
 

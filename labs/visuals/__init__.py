@@ -10,16 +10,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labs.visuals.autoscaler import AutoscalerView, autoscaler_view
     from labs.visuals.cluster_picture import ClusterView, cluster_view
     from labs.visuals.path_of_credentials import CredentialPath, credential_path
     from labs.visuals.picture import PolicyEvaluation, explain, policy_evaluation
     from labs.visuals.workbench import WhatIf, what_if
 
 __all__ = [
+    "AutoscalerView",
     "ClusterView",
     "CredentialPath",
     "PolicyEvaluation",
     "WhatIf",
+    "autoscaler_view",
     "cluster_view",
     "credential_path",
     "explain",
@@ -28,10 +31,12 @@ __all__ = [
 ]
 
 _WHERE = {
+    "AutoscalerView": "labs.visuals.autoscaler",
     "ClusterView": "labs.visuals.cluster_picture",
     "CredentialPath": "labs.visuals.path_of_credentials",
     "PolicyEvaluation": "labs.visuals.picture",
     "WhatIf": "labs.visuals.workbench",
+    "autoscaler_view": "labs.visuals.autoscaler",
     "cluster_view": "labs.visuals.cluster_picture",
     "credential_path": "labs.visuals.path_of_credentials",
     "explain": "labs.visuals.picture",

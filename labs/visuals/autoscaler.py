@@ -1,0 +1,258 @@
+"""An autoscaler at work, as it moves: how many pods it wants, how many there are, and what they use.
+
+A plot that is drawn again every two seconds where widgets run; in the same output a text form and a static SVG.  It
+only reads.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from labs.errors import PermanentError, TemporaryError
+from labs.visuals.svg import INK, PANEL, RULE, SOFT, TONES
+
+EVERY = 1.0
+DRAWN_EVERY = 2.0
+LONGEST = 900.0
+"""Seconds: between two looks, between two drawings, and for how long a view follows."""
+WINDOW = 240.0
+"""Seconds that the plot shows."""
+ROWS = 24
+_TIMEOUT = 5.0
+_SIGN = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look.
+
+    :param at: seconds since the view began
+    :param wanted: pods that the autoscaler wants; None where there is no autoscaler, or it could compute nothing yet
+    :param there: pods that the Deployment has, also those that are not Ready
+    :param ready: those that are
+    :param use: the first metric's current value in per cent of the requests; None where it is unknown, or is not one
+    :param target: that the autoscaler compares it with
+    """
+
+    at: float
+    wanted: int | None
+    there: int
+    ready: int
+    use: int | None
+    target: int | None
+
+
+Look = Callable[[], Mapping[str, Any]]
+
+
+class AutoscalerView(ipywidgets.HTML):  # type: ignore[misc]
+    """The plot.
+
+    ``samples`` holds everything that was seen, ``trouble`` why the last look failed, or "".  ``text`` and ``svg`` are
+    the forms without widgets.
+    """
+
+    trouble = traitlets.Unicode("")
+
+    def __init__(self, name: str, look: Look, **options: Any) -> None:
+        super().__init__(**options)
+        self.name, self._look = name, look
+        self.samples: list[Sample] = []
+        self._began = time.monotonic()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.refresh()
+
+    def refresh(self) -> AutoscalerView:
+        """Look once more and draw; returns itself."""
+        self._sample()
+        self.value = self.svg
+        return self
+
+    def follow(self, seconds: float = LONGEST) -> AutoscalerView:
+        """Keep looking from a thread of its own, until ``stop`` or for ``seconds``; returns itself."""
+        if self._thread is None or not self._thread.is_alive():
+            self._ended.clear()
+            self._thread = threading.Thread(target=self._follow, args=(seconds,), name="autoscaler view", daemon=True)
+            self._thread.start()
+        return self
+
+    def stop(self) -> AutoscalerView:
+        """Follow no longer; what was seen stays.  Returns itself."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(timeout=_TIMEOUT + EVERY)
+        self.value = self.svg
+        return self
+
+    def close(self) -> None:
+        """Called when the widget goes."""
+        self._ended.set()
+        super().close()
+
+    def _sample(self) -> None:
+        self.samples.append(Sample(round(time.monotonic() - self._began, 1), **self._look()))
+
+    def _follow(self, seconds: float) -> None:
+        end, drawn = time.monotonic() + seconds, 0.0
+        while time.monotonic() < end and not self._ended.wait(EVERY):
+            try:
+                self._sample()
+                self.trouble = ""
+            except (TemporaryError, PermanentError) as error:
+                self.trouble = str(error)  # a cluster that comes back is looked at again
+            if time.monotonic() - drawn >= DRAWN_EVERY:
+                self.value, drawn = self.svg, time.monotonic()
+
+    @property
+    def text(self) -> str:
+        """What happened, in lines: a new one wherever a number of pods or the target changed, a row for the use."""
+        return as_text(self.name, self.samples, self.trouble)
+
+    @property
+    def svg(self) -> str:
+        """The plot as one ``<svg>`` element."""
+        return as_svg(self.name, self.samples, self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        return {**data, "text/plain": self.text, "image/svg+xml": self.svg}, dict(metadata)
+
+
+def as_text(name: str, samples: list[Sample], trouble: str = "") -> str:
+    """See :attr:`AutoscalerView.text`."""
+    lines = [f"Autoscaler {name}: pods wanted / there / Ready, and use of the requests"]
+    last: tuple[Any, ...] | None = None
+    changed = []
+    for each in samples:
+        now = (each.wanted, each.there, each.ready)
+        if now != last:
+            wanted = "-" if each.wanted is None else each.wanted
+            use = "not measured" if each.use is None else f"{each.use} % (target {each.target} %)"
+            changed.append(f"{each.at:6.0f} s  {wanted} / {each.there} / {each.ready}   {use}")
+            last = now
+    lines += changed if len(changed) <= ROWS else [*changed[:2], f"{'…':>8}", *changed[2 - ROWS:]]
+    known = [each.use for each in samples if each.use is not None]
+    if known:
+        top = max(*known, 1)
+        signs = "".join(" " if each.use is None else _SIGN[min(7, 8 * each.use // (top + 1))]
+                        for each in samples[-100:])
+        lines.append(f"use, a sign for each second, {_SIGN[-1]} is {top} %: {signs}")
+    return "\n".join([*lines, *([f"could not look: {trouble}"] if trouble else [])])
+
+
+def as_svg(name: str, samples: list[Sample], told: str) -> str:
+    """See :attr:`AutoscalerView.svg`."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(9.0, 4.2), facecolor="white", layout="constrained")
+    FigureCanvasSVG(figure)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    shown = [each for each in samples if each.at >= samples[-1].at - WINDOW] if samples else []
+    moments = [each.at for each in shown]
+
+    def line(axes: Any, values: list[Any], **options: Any) -> None:
+        axes.plot(moments, [float("nan") if value is None else value for value in values], drawstyle="steps-post",
+                  **options)
+
+    above.fill_between(moments, [each.ready for each in shown], step="post", color=TONES["allow"][1])
+    line(above, [each.ready for each in shown], color=TONES["allow"][0], linewidth=1.5, label="Ready")
+    line(above, [each.there for each in shown], color=INK, linewidth=1.5, linestyle=":", label="there")
+    line(above, [each.wanted for each in shown], color=TONES["deny"][0], linewidth=2.0, linestyle="--", label="wanted")
+    line(below, [each.use for each in shown], color=INK, linewidth=1.5, label="use")
+    line(below, [each.target for each in shown], color=TONES["deny"][0], linewidth=1.2, linestyle="--", label="target")
+    above.set_ylabel("pods", color=SOFT)
+    below.set_ylabel("% of requests", color=SOFT)
+    below.set_xlabel("seconds", color=SOFT)
+    above.set_title(f"Autoscaler {name}", loc="left", color=INK, fontsize=11, fontweight="bold")
+    for axes in (above, below):
+        axes.set_facecolor(PANEL)
+        axes.grid(color=RULE, linewidth=0.6)
+        axes.set_ylim(bottom=0)
+        axes.tick_params(colors=SOFT)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1, fontsize=8, frameon=False, ncols=3)
+        for spine in axes.spines.values():
+            spine.set_color(RULE)
+    above.yaxis.set_major_locator(MaxNLocator(integer=True))
+    above.set_ylim(0, max([2, *(value for each in shown for value in (each.there, each.wanted or 0))]) + 1)
+    written = io.StringIO()
+    figure.savefig(written, format="svg", metadata={"Date": None, "Title": f"Autoscaler {name}", "Description": told})
+    drawn = written.getvalue()
+    return drawn[drawn.index("<svg"):].replace("<svg ", '<svg role="img" style="max-width:100%;height:auto" ', 1)
+
+
+def autoscaler_view(
+    namespace: str, name: str, *, kubeconfig: str | None = None, follow: bool = True
+) -> AutoscalerView:
+    """A Deployment and the HorizontalPodAutoscaler of the same name, on the cluster that ``KUBECONFIG`` names.
+
+    :param kubeconfig: path of another kubeconfig
+    :param follow: keep the plot up to date for a quarter of an hour, or until ``stop()``
+    :raises PermanentError: there is no kubeconfig, no such Deployment, or the API server refuses
+    :raises TemporaryError: no API server answers
+    """
+    view = AutoscalerView(name, reader(namespace, name, kubeconfig))
+    return view.follow() if follow else view
+
+
+def reader(namespace: str, name: str, kubeconfig: str | None = None) -> Look:
+    """A function that looks once; it gives the fields of :class:`Sample` but the moment."""
+    from kubernetes import client, config
+
+    try:
+        api = config.new_client_from_config(config_file=kubeconfig)
+    except config.ConfigException as error:
+        raise PermanentError(
+            f"There is no usable kubeconfig: {error}", "Start a cluster with `lab up kubernetes`."
+        ) from None
+    workloads, autoscalers = client.AppsV1Api(api), client.AutoscalingV2Api(api)
+
+    def get(call: Callable[..., Any], missing: Any = None) -> Any:
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return json.loads(call(name, namespace, _preload_content=False, _request_timeout=_TIMEOUT).data)
+        except client.ApiException as error:
+            if error.status == 404 and missing is not None:
+                return missing
+            raise PermanentError(f"The API server answers {error.status} {error.reason} for {name}.") from error
+        except HTTPError as error:
+            raise TemporaryError(f"No API server answers at {api.configuration.host}: {error}") from error
+
+    def look() -> dict[str, Any]:
+        deployment = get(workloads.read_namespaced_deployment)
+        return sample_of(deployment, get(autoscalers.read_namespaced_horizontal_pod_autoscaler, {}))
+
+    return look
+
+
+def sample_of(deployment: Mapping[str, Any], autoscaler: Mapping[str, Any]) -> dict[str, Any]:
+    """What one look sees, from the two objects; the second is empty where there is none."""
+    status = deployment.get("status") or {}
+    spec, seen = autoscaler.get("spec") or {}, autoscaler.get("status") or {}
+    metric = next(iter(spec.get("metrics") or ()), {}).get("resource", {})
+    current = next((each["resource"]["current"] for each in seen.get("currentMetrics") or ()
+                    if each.get("type") == "Resource" and each["resource"]["name"] == metric.get("name")), {})
+    active = any(each["type"] == "ScalingActive" and each["status"] == "True" for each in seen.get("conditions") or ())
+    return {
+        "wanted": int(seen["desiredReplicas"]) if active and "desiredReplicas" in seen else None,
+        "there": int(status.get("replicas") or 0),
+        "ready": int(status.get("readyReplicas") or 0),
+        "use": current.get("averageUtilization"),
+        "target": metric.get("target", {}).get("averageUtilization"),
+    }
