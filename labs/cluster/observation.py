@@ -25,7 +25,7 @@ from labs.errors import LabError
 LOOKED_EVERY = 0.2
 ASKED_EVERY = 0.1
 ANSWERED_WITHIN = 1.0  # seconds a customer waits
-AT_ONCE = 16
+AT_ONCE = 32
 STARVED = 3.0  # seconds between two looks, which are 0.2 apart where there is time
 SLOW = 0.8  # the same, on average
 FEW = 10  # looks that have no average yet
@@ -68,6 +68,7 @@ class Observation:
 
     :param app: the workload: label ``app.kubernetes.io/name`` of its pods, and the name of its Service
     :param path: what is asked for; "" sends no requests
+    :param every: seconds from one request to the next, whether that was answered or not
     """
 
     space: Space
@@ -75,6 +76,7 @@ class Observation:
     path: str = ""
     looks: list[Look] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    every: float = ASKED_EVERY
 
     def __enter__(self) -> Observation:
         self._began = time.monotonic()
@@ -138,15 +140,16 @@ class Observation:
 
     def _ask(self) -> None:
         self._looked.wait(5.0)
-        turns = itertools.count()
+        began, sent = time.monotonic(), 0
         with ThreadPoolExecutor(AT_ONCE) as customers:
-            while not self._ended.wait(ASKED_EVERY):
+            while not self._ended.wait(max(0.0, began + (sent + 1) * self.every - time.monotonic())):
+                sent += 1
                 targets = self._targets
                 at = round(self.seconds, 2)
                 if not targets:
                     self.requests.append(Request(at, "", 0, NOBODY))
                     continue
-                customers.submit(self._one, at, *targets[next(turns) % len(targets)])
+                customers.submit(self._one, at, *targets[sent % len(targets)])
 
     def _one(self, at: float, pod: str, address: str, port: int) -> None:
         status, said = ask(self.space, address, port, self.path)

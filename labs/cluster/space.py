@@ -39,7 +39,7 @@ MERGE = "application/strategic-merge-patch+json"
 APP = "app.kubernetes.io/name"
 """The label by which the pods of one workload are found."""
 _PLURAL = {"Endpoints": "endpoints", "Ingress": "ingresses", "StorageClass": "storageclasses"}
-_PLURAL |= {"NetworkPolicy": "networkpolicies", "PriorityClass": "priorityclasses"}
+_PLURAL |= {"NetworkPolicy": "networkpolicies", "PodMetrics": "pods", "PriorityClass": "priorityclasses"}
 _GROUPS = {
     "apps/v1": ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"),
     "batch/v1": ("Job", "CronJob"),

@@ -14,7 +14,7 @@ from labs.scenarios.base import Values, digest, pick, shuffled
 from labs.scenarios.cluster_lab import ClusterLab
 from labs.scenarios.e_kubernetes import racks
 from labs.scenarios.e_kubernetes.e4 import SERVES, program, service, workload
-from labs.scenarios.e_kubernetes.racks import HOSTNAME, LABEL, Leaving
+from labs.scenarios.e_kubernetes.racks import HOSTNAME, Leaving
 
 APPS = ["baskets", "coupons", "gifts", "orders", "stickers"]
 TEAMS = ["mail", "photos", "search", "stock", "tax", "video"]
@@ -145,10 +145,8 @@ def manifest(space: Space, values: Values, spread: list[Object] | None = None) -
     spec = made["spec"]["template"]["spec"]
     first = {"matchExpressions": [{"key": HOSTNAME, "operator": "In",
                                    "values": racks.names(space)[:1]}]}
-    spec |= {
+    spec |= racks.settings(space) | {
         "terminationGracePeriodSeconds": 4,
-        "nodeSelector": {LABEL: racks.label(space)},
-        "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
         "affinity": {
             "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
                 {"weight": 100, "preference": first}]},

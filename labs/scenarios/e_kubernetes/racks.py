@@ -43,10 +43,14 @@ def order(cluster: Cluster, what: str, node: str, **more: Any) -> Any:
     return orders.give(short_path(SOCKET, cluster.kubeconfig.parent), {"do": what, key: node, **more})
 
 
-def add(space: Space, name: str, zone: str, **more: Any) -> None:
-    """A node for pods that tolerate its taint ``dedicated``; one that is there is started, if it was stopped."""
+def add(space: Space, name: str, zone: str, labels: Iterable[str] = (), **more: Any) -> None:
+    """A node of the namespace's own; one that is there is started, if it was stopped.
+
+    Only pods that tolerate its taint ``dedicated`` come to it.
+    """
     if name not in [each["name"] for each in order(space.cluster, "list", "")]:
-        order(space.cluster, "add", name, zone=zone, pods=10, taints=[f"dedicated={name}:NoSchedule"], **more)
+        order(space.cluster, "add", name, zone=zone, pods=10, taints=[f"dedicated={name}:NoSchedule"],
+              labels=[f"{LABEL}={label(space)}", *labels], **more)
         return
     with contextlib.suppress(PermanentError):  # it was not stopped
         order(space.cluster, "start", name)
@@ -58,7 +62,7 @@ def add_all(space: Space) -> None:
     :raises TemporaryError: they are not Ready after READY_WITHIN seconds
     """
     for name, zone in zip(names(space), ZONES, strict=True):
-        add(space, name, zone, labels=[f"{LABEL}={label(space)}"])
+        add(space, name, zone)
         cordon(space.cluster, name, False)
     if not until(lambda: all_open(space), READY_WITHIN):
         raise TemporaryError(f"{', '.join(names(space))} are not Ready and open after {READY_WITHIN:.0f} s")
@@ -71,9 +75,20 @@ def all_open(space: Space) -> bool:
                == {"dedicated"} for name in names(space))
 
 
+def of(space: Space) -> list[Object]:
+    """The nodes of a namespace that there are."""
+    return [each for each in space.cluster.nodes() if each["metadata"]["labels"].get(LABEL) == label(space)]
+
+
 def remove_all(space: Space) -> list[str]:
-    """Remove the three; see ``remove``."""
-    return remove(space.cluster, names(space))
+    """Remove the nodes of a namespace; see ``remove``."""
+    return remove(space.cluster, [each["metadata"]["name"] for each in of(space)])
+
+
+def settings(space: Space) -> Object:
+    """Fields of a pod's spec with which it runs on nodes of the namespace, and nowhere else."""
+    return {"nodeSelector": {LABEL: label(space)},
+            "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}]}
 
 
 def remove(cluster: Cluster, nodes: Iterable[str]) -> list[str]:
