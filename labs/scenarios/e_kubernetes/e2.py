@@ -211,7 +211,7 @@ def cases(seed: bytes) -> list[dict[str, Any]]:
         {"pods": 1, "uses": {"cpu": "60m"}, "autoscaler": rules(10, utilization("cpu", 20)) | {"behavior": {
             "scaleUp": {"policies": [{"type": "Pods", "value": pick(seed, "steep", [2, 3]), "periodSeconds": 60}]}}}},
         {"pods": 2, "uses": {"cpu": "1m", "memory": "60Mi"},
-         "autoscaler": rules(8, utilization("cpu", 50), utilization("memory", pick(seed, "two", [60, 84])))},
+         "autoscaler": rules(8, utilization("cpu", 50), utilization("memory", pick(seed, "two", [84, 110])))},
     ]
     return [{"id": f"case-{number}", "requests": asks, "beside": False, **each} for number, each in enumerate(made, 1)]
 

@@ -25,14 +25,15 @@ HINTS = [
 def compare(part: slice, answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     """A finding of half a point for each of these cases."""
     cases, hints = live.values["cases"][part], HINTS[part]
-    for case in cases:
+    asked = [case for case in cases if case["id"] in answer["allowed"]]
+    for case in asked:
         live.space.apply(*pods_of_case(case))
     for case, hint in zip(cases, hints, strict=True):
-        truth = granted(live.space, case)
         said = answer["allowed"].get(case["id"])
+        right = said is not None and said == granted(live.space, case)
         told = "no prediction" if said is None else f"you predicted {said}" + (
-            "" if said == truth else "; the budget's status says another number")
-        yield Finding(f"{case['id']}: {case['ready']} of {case['pods']} pods Ready, {rule(case)}", 0.5, said == truth,
+            "" if right else "; the budget's status says another number")
+        yield Finding(f"{case['id']}: {case['ready']} of {case['pods']} pods Ready, {rule(case)}", 0.5, right,
                       told, "the number in the budget's status, predicted", hint)
 
 
