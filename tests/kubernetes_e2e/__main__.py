@@ -31,7 +31,7 @@ MODULE = Path(programs.__file__).with_name("build") / "kubernetes"
 VERSION = programs.tool("kube-apiserver").version
 PACKAGES = {"agnhost": ["build", "k8s.io/kubernetes/test/images/agnhost"],
             "ginkgo": ["build", "github.com/onsi/ginkgo/v2/ginkgo"],
-            "e2e.test": ["test", "-c", "k8s.io/kubernetes/test/e2e"]}  # fmt: skip
+            "e2e.test": ["test", "-c", "-vet=off", "k8s.io/kubernetes/test/e2e"]}  # fmt: skip
 REGISTRY = "registry.k8s.io/e2e-test-images"
 SECONDS = 6 * 3600
 # What each image is made of, beside the programs in it; the names are those of test/utils/image/manifest.go.

@@ -24,7 +24,8 @@ REQUEST, LIMIT = 100, 250
 """Of the workload's container, thousandths of a processor."""
 RATE = 18.0
 LEAST, MOST = 2, 7
-BUSY_AT_MOST = 75
+QUIET, BUSY_AT_MOST = 10, 75
+"""Per cent of the requests: what a workload uses at most that nobody asks, and one with enough pods."""
 UP_WITHIN, LULL, DOWN_WITHIN = 30.0, 8.0, 45.0
 READY_WITHIN = 30.0
 MEASURED_WITHIN, DECIDED_WITHIN, SETTLED = 45.0, 30.0, 6.0
@@ -95,19 +96,22 @@ class E2(ClusterLab):
         }
 
     def run(self, space: Space, values: Values, program: str, **options: Any) -> Any:  # type: ignore[override]
-        """``manifest``: the Deployment.  ``load``: customers, see ``load``.  ``decide``: see ``decisions``.
+        """``manifest``: the Deployment.  ``load``: customers, see ``load``.  ``calm``: wait until a load is forgotten.
 
-        ``room``: see ``room``.
+        ``decide`` and ``room``: see there.
         """
         if program == "manifest":
             return manifest(values)
         if program == "load":
             return load(space, values, **options)
+        if program == "calm":
+            return calm(space, values["app"])
         if program == "decide":
             return decide(space, **options)
         if program == "room":
             return room(space, values, **options)
-        raise PermanentError(f"lab {self.id} has no program {program!r}", "It has manifest, load, decide and room.")
+        raise PermanentError(f"lab {self.id} has no program {program!r}",
+                             "It has manifest, load, calm, decide and room.")
 
     def reset(self, space: Space, values: Values) -> list[str]:  # type: ignore[override]
         """Autoscaler, nodes and namespace go; the autoscaler first, so that no more pods come."""
@@ -181,6 +185,11 @@ def busy(space: Space, app: str) -> int | None:
     if not names or not names <= used.keys():
         return None
     return round(100 * sum(used[name] for name in names) / (len(names) * REQUEST / 1000))
+
+
+def calm(space: Space, app: str) -> None:
+    """Return when the workload was measured to use next to nothing."""
+    hold(lambda: (use := busy(space, app)) is not None and use <= QUIET, READY_WITHIN, f"{app} is still busy")
 
 
 def settled(space: Space, app: str, replicas: int) -> bool:
