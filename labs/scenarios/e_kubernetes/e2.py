@@ -209,7 +209,7 @@ def cases(seed: bytes) -> list[dict[str, Any]]:
     ``requests`` and ``uses`` are of one pod's container ``app``, in ``m`` and ``Mi``; ``beside``: a container without
     requests runs next to it.
     """
-    pods, target = pick(seed, "ratio", [(1, 60), (2, 85), (1, 43)])
+    pods, target = pick(seed, "ratio", [(1, 62), (2, 88), (1, 43)])
     asks = {"cpu": "40m", "memory": "40Mi"}
     made: list[dict[str, Any]] = [
         {"pods": pods, "uses": {"cpu": "60m"}, "autoscaler": rules(6, utilization("cpu", target))},
@@ -218,7 +218,7 @@ def cases(seed: bytes) -> list[dict[str, Any]]:
         {"pods": 1, "uses": {"cpu": "60m"}, "beside": True, "autoscaler": rules(5, utilization("cpu", 50))},
         {"pods": 3, "uses": {"cpu": "1m"}, "autoscaler": rules(6, utilization("cpu", pick(seed, "idle", [50, 70])))},
         {"pods": 1, "uses": {"cpu": "60m"}, "autoscaler": rules(10, utilization("cpu", 20)) | {"behavior": {
-            "scaleUp": {"policies": [{"type": "Pods", "value": pick(seed, "steep", [2, 3]), "periodSeconds": 60}]}}}},
+            "scaleUp": {"policies": [{"type": "Pods", "value": pick(seed, "steep", [2, 4]), "periodSeconds": 60}]}}}},
         {"pods": 2, "uses": {"cpu": "1m", "memory": "60Mi"},
          "autoscaler": rules(8, utilization("cpu", 50), utilization("memory", pick(seed, "two", [84, 110])))},
     ]

@@ -28,7 +28,8 @@ TYPE = "node.kubernetes.io/instance-type"
 POOL = "karpenter.sh/nodepool"
 KNOWN_WITHIN = 10.0
 EVERY = 0.5
-"""Seconds between two looks; Karpenter waits a second for more pods before it packs them."""
+"""Seconds between two looks.  Nodes are made when two looks see the same pods waiting: Karpenter, too, waits a second
+for more pods before it packs them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ SCHEMA: Object = {
                 "template": {"type": "object", "required": ["spec"], "properties": {"spec": {
                     "type": "object",
                     "required": ["requirements"],
-                    "properties": {"requirements": {"type": "array", "items": {
+                    "properties": {"nodeClassRef": {"type": "object"}, "requirements": {"type": "array", "items": {
                         "type": "object",
                         "required": ["key", "operator", "values"],
                         "properties": {"key": {"const": TYPE}, "operator": {"enum": ["In", "NotIn"]},
@@ -112,8 +113,10 @@ class NodePool:
         try:
             limit = spec.get("limits", {}).get("cpu")
             cpu = None if limit is None else round(1000 * quantity(limit))
-        except ConfigError as error:
+        except (ConfigError, ValueError, OverflowError) as error:
             raise PermanentError(f"NodePool: spec.limits.cpu: {error}") from None
+        if cpu is not None and cpu < 0:
+            raise PermanentError(f"NodePool: spec.limits.cpu: {limit} is below zero")
         after = spec.get("disruption", {}).get("consolidateAfter", "0s")
         seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", after))
         return NodePool(manifest["metadata"]["name"], tuple(types), cpu, None if after == "Never" else seconds)
@@ -160,6 +163,8 @@ class Provisioner:
     def __enter__(self) -> Provisioner:
         self._began, self._ended = time.monotonic(), threading.Event()
         self._empty_since: dict[str, float] = {}
+        self._waiting: set[str] = set()
+        self._held: set[str] = set()
         self._numbers = itertools.count(1)
         self._task = threading.Thread(target=self._work, name="provisioner", daemon=True)
         self._task.start()
@@ -185,6 +190,8 @@ class Provisioner:
         pods = [each for each in self.space.list("Pod") if each["status"].get("phase") not in ("Succeeded", "Failed")]
         used = {name: sum(cpu_of(each) for each in pods if each["spec"].get("nodeName") == name) for name in nodes}
         room = sorted(capacity(node) - used[name] for name, node in nodes.items())
+        waiting, before = {each["metadata"]["name"] for each in pods if unschedulable(each)}, self._waiting
+        self._waiting = waiting
         missing = []
         for each in sorted((cpu_of(each) for each in pods if unschedulable(each)), reverse=True):
             place = next((index for index, free in enumerate(room) if free >= each), None)
@@ -193,9 +200,10 @@ class Provisioner:
             else:  # a node that is there, or about to be, has room for it
                 room[place] -= each
         left = None if self.pool.limit is None else self.pool.limit - sum(map(capacity, nodes.values()))
-        for kind in pack(missing, self.pool.types, left):
+        for kind in pack(missing, self.pool.types, left) if waiting == before else ():
             self._make(kind, nodes)
-        self._take_away([name for name in nodes if not used[name]])
+        self._held |= {name for name in nodes if used[name]}  # a new one waits for its pods, however short the time is
+        self._take_away([name for name in nodes if not used[name] and name in self._held])
 
     def _make(self, kind: str, there: Mapping[str, Object]) -> None:
         names = (f"rack-{racks.label(self.space)}-{kind}-{number}" for number in self._numbers)

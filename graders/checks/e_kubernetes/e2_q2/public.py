@@ -37,7 +37,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     risen = peak > least
     yield Finding(f"under load the pods use at most {low} % of their requests on average", 1.5, calm and risen,
                   f"{'not measured' if use is None else f'{use} %'}, with {peak} pods", f"at most {low} %", TARGET)
-    yield Finding(f"there are never more than {most} pods", 1, risen and peak <= most, f"at most {peak} pods",
+    yield Finding(f"there are never more than {most} pods", 0.5, risen and peak <= most, f"at most {peak} pods",
                   f"more than {least} under load, at most {most}", BOUND if peak > most else TARGET)
     if risen:
         yield Finding(f"{within} s after the load there are {least} pods again, and were never fewer", 1.5,

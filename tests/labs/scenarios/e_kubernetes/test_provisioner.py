@@ -48,6 +48,8 @@ def test_requirements_are_met_together() -> None:
     both = pool(("small", "medium"))
     both["spec"]["template"]["spec"]["requirements"].append({"key": TYPE, "operator": "NotIn", "values": ["small"]})
     assert NodePool.read(both).types == ("medium",)
+    both["spec"]["template"]["spec"] = {"requirements": [], "nodeClassRef": {"name": "default"}}
+    assert NodePool.read(both).types == ("small", "medium", "large")
 
 
 @pytest.mark.parametrize(("manifest", "said"), [
@@ -56,6 +58,9 @@ def test_requirements_are_met_together() -> None:
     (pool() | {"apiVersion": "karpenter.sh/v1beta1"}, "karpenter.sh/v1"),
     (pool(("huge",)), "no instance type is left; there are small, medium, large"),
     (pool(limits={"cpu": "much"}), "spec.limits.cpu"),
+    (pool(limits={"cpu": "1..5"}), "spec.limits.cpu"),
+    (pool(limits={"cpu": "1e400"}), "spec.limits.cpu"),
+    (pool(limits={"cpu": "-1"}), "below zero"),
     (pool(limits={"nodes": 3}), "'nodes' was unexpected"),
     (pool(disruption={"consolidationPolicy": "WhenEmptyOrUnderutilized", "consolidateAfter": "5s"}), "WhenEmpty"),
     (pool(disruption={"consolidateAfter": "5"}), "consolidateAfter"),
