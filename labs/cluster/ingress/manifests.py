@@ -6,8 +6,8 @@ from typing import Any
 
 Object = dict[str, Any]
 NAME = "traefik"
-NAMESPACE = "kube-system"
-"""Where k3s has it, too."""
+NAMESPACE = "ingress"
+"""Its own, which policies can name; ``labs.cluster.network.table.INGRESS_POD`` is there."""
 CONTROLLER = "traefik.io/ingress-controller"
 GATEWAY = "gateway.networking.k8s.io"
 _GATEWAY_KINDS = ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "tlsroutes", "referencegrants",
@@ -26,16 +26,20 @@ _LABELS = {"app.kubernetes.io/name": NAME}
 _RBAC = "rbac.authorization.k8s.io"
 READY = f"ready.{NAME}"
 """A host that answers on Traefik's own port, and only there, as soon as it has made routes of all Ingresses."""
-ACCOUNT = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"
+_PLACE = f"/api/v1/namespaces/{NAMESPACE}"
+ACCOUNT = f"{_PLACE}/serviceaccounts/{NAME}"
 
 
 def applied() -> dict[str, Object]:
     """Path → object, of what is the same at every start: the account, what it may do, and what tells readiness.
 
-    That is an Ingress like any other: Traefik itself does not tell whether it has read the cluster's.
+    That is an Ingress like any other, to a Service without endpoints: Traefik does not tell by itself whether it has
+    read the cluster's.
     """
     named: Object = {"name": NAME, "labels": _LABELS}
+    ready: Object = {"name": "ready", "namespace": NAMESPACE, "labels": _LABELS}
     return {
+        _PLACE: {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         ACCOUNT: {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**named, "namespace": NAMESPACE}},
         f"/apis/{_RBAC}/v1/clusterroles/{NAME}": {
             "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": named, "rules": _RULES},
@@ -43,13 +47,14 @@ def applied() -> dict[str, Object]:
             "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRoleBinding", "metadata": named,
             "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": NAME},
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]},
-        f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses/{NAME}-ready": {
+        f"{_PLACE}/services/ready": {
+            "apiVersion": "v1", "kind": "Service", "metadata": ready, "spec": {"ports": [{"port": 80}]}},
+        f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses/ready": {
             "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
-            "metadata": {"name": f"{NAME}-ready", "namespace": NAMESPACE, "labels": _LABELS,
-                         "annotations": {"traefik.ingress.kubernetes.io/router.entrypoints": "traefik"}},
+            "metadata": {**ready, "annotations": {"traefik.ingress.kubernetes.io/router.entrypoints": "traefik"}},
             "spec": {"ingressClassName": NAME, "rules": [{"host": READY, "http": {"paths": [{
-                "path": "/", "pathType": "Prefix", "backend": {"service": {
-                    "name": "kube-dns", "port": {"name": "dns-tcp"}}}}]}}]}}}
+                "path": "/", "pathType": "Prefix",
+                "backend": {"service": {"name": "ready", "port": {"number": 80}}}}]}}]}}}
 
 
 def created(gateway: bool) -> dict[str, Object]:

@@ -23,7 +23,7 @@ WATCHED = {
 DNS_POD: Object = {"metadata": {"namespace": "kube-system", "name": "coredns", "labels": {"k8s-app": "kube-dns"}},
                    "spec": {}}
 """What policies see of the cluster's DNS, which is no pod here."""
-INGRESS_POD: Object = {"metadata": {"namespace": "kube-system", "name": "traefik",
+INGRESS_POD: Object = {"metadata": {"namespace": "ingress", "name": "traefik",
                                     "labels": {"app.kubernetes.io/name": "traefik"}}, "spec": {}}
 """The same of the ingress controller."""
 

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+import labs
 from labs.cluster.ingress import manifests
 from labs.cluster.ingress.flags import Listeners
 from labs.cluster.network import ends
@@ -191,7 +192,7 @@ def test_what_a_policy_keeps_from_the_ingress_times_out(pods: None, ingress: Lis
     apply(kubectl, policy)
     until(ingress.http, "closed.test", Answer(504))
     policy["spec"] = {**policy["spec"], "ingress": [{"from": [{         # type: ignore[dict-item]
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "traefik"}}}]}]}
     apply(kubectl, policy)
     until(ingress.http, "closed.test", Answer(200, "closed"))
@@ -199,6 +200,21 @@ def test_what_a_policy_keeps_from_the_ingress_times_out(pods: None, ingress: Lis
     kubectl("label", "pod", "closed", "app=renamed", "--overwrite")     # of no Service, so no endpoint is left
     until(ingress.http, "closed.test", Answer(503))
     kubectl("delete", "networkpolicy", "closed")
+
+
+def test_the_shops_policies_let_it_to_the_frontend_only(ingress: Listeners, kubectl: Kubectl) -> None:
+    kubectl("create", "namespace", "shop")
+    network = Path(labs.__file__).parent / "shop" / "deploy" / "base" / "network.yaml"
+    kubectl("apply", "--validate=false", "-n", "shop", "-f", str(network))
+    for name in ("frontend", "backend"):
+        made = server(name, labels={"app.kubernetes.io/name": name})
+        made["spec"]["containers"][0]["ports"][0]["name"] = "http"
+        ports = {"port": 80, "targetPort": "http"}
+        apply(kubectl, made, service(name, {"app.kubernetes.io/name": name}, ports),
+              rules(name, f"{name}.test", ("Prefix", "/", name)), namespace="shop")
+    wait_ready(kubectl, "frontend", "backend", namespace="shop")
+    until(ingress.http, "frontend.test", Answer(200, "frontend"))
+    until(ingress.http, "backend.test", Answer(504))
 
 
 def test_who_asks_for_ends_gets_no_more_than_the_api_server_gives(

@@ -63,7 +63,7 @@ def shown(item: Object) -> tuple[list[str], list[int]]:
             [each["port"] for each in item["ports"]])
 
 
-INGRESS = {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+INGRESS = {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}},
                      "podSelector": {"matchLabels": {"app.kubernetes.io/name": "traefik"}}}]}
 
 
