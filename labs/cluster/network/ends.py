@@ -17,7 +17,7 @@ import json
 import random
 import re
 import ssl
-from collections.abc import AsyncIterator, Hashable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -141,20 +141,21 @@ class Ends:
             async with self._http.stream(request.method, url, headers=headers, content=body) as answer:
                 await send({"type": "http.response.start", "status": answer.status_code, "headers": [
                     (name.encode(), value.encode()) for name, value in _passed(answer.headers).items()]})
-                pieces = answer.aiter_raw()
+                pieces = _raw(answer)
                 if slices and answer.status_code == 200:
                     asked = dict(parse_qsl(query))
                     watching = asked.get("watch") in ("1", "true")
                     pieces = self._watch(answer, slices[1], asked) if watching else self._list(answer)
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                # when the API server goes away the answer ends: a watch is begun anew, JSON that is cut off asked again
+                with contextlib.suppress(httpx.TransportError):
+                    async with contextlib.aclosing(pieces):
+                        async for piece in pieces:
+                            await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
-        except httpx.ConnectError as error:
-            await _unavailable(str(error))(scope, receive, send)
-        except httpx.TransportError:
-            return      # the API server went away in the middle of its answer; the connection ends without its end
+        except httpx.TransportError as error:
+            await _unavailable(str(error) or type(error).__name__)(scope, receive, send)
 
-    async def _list(self, answer: httpx.Response) -> AsyncIterator[bytes]:
+    async def _list(self, answer: httpx.Response) -> AsyncGenerator[bytes, None]:
         """A list, or one slice."""
         said = json.loads(await answer.aread())
         if "items" in said:
@@ -165,18 +166,19 @@ class Ends:
         yield json.dumps(said).encode()
 
     async def _watch(self, answer: httpx.Response, namespace: str | None,
-                     asked: Mapping[str, str]) -> AsyncIterator[bytes]:
+                     asked: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         """An event on each line ("Efficient detection of changes", Kubernetes API Concepts), and slices again."""
         queue: asyncio.Queue[Any] = asyncio.Queue()
         reading = asyncio.create_task(_read(answer, queue))
         seen: dict[Key, Object | None] = {}     # as the API server told them here; None: deleted
+        chosen = bool({"labelSelector", "fieldSelector"} & set(asked))
         self._watches.add(queue)
         if asked.get("sendInitialEvents") != "true":
             queue.put_nowait(_AGAIN)        # policies may have changed since it listed
         try:
             while (got := await queue.get()) is not _END:
                 if got is _AGAIN:
-                    for item in self._again(namespace, seen):
+                    for item in self._again(namespace, seen, chosen):
                         yield _line("MODIFIED", self.told(item))
                     continue
                 item = got["object"]
@@ -191,10 +193,13 @@ class Ends:
             self._watches.discard(queue)
             reading.cancel()
 
-    def _again(self, namespace: str | None, seen: Mapping[Key, Object | None]) -> Iterator[Object]:
-        """Every slice as it was last told, here or to the table: two watches, of which either may be ahead."""
+    def _again(self, namespace: str | None, seen: Mapping[Key, Object | None], chosen: bool) -> Iterator[Object]:
+        """Every slice as it was last told, here or to the table: two watches, of which either may be ahead.
+
+        :param chosen: only those that were told here: the API server judges selectors
+        """
         for key, item in list(self._table.slices.items()):
-            if namespace in (None, key[0]):
+            if namespace in (None, key[0]) and (key in seen or not chosen):
                 here = seen.get(key, item)
                 if here is not None:
                     yield _copy(max(here, item, key=lambda each: int(each["metadata"]["resourceVersion"])))
@@ -231,6 +236,11 @@ def _theirs(query: str) -> str:
     asked = parse_qsl(query, keep_blank_values=True)
     return urlencode([(name, str(int(value) // SCALE) if name == "resourceVersion" and value.isdigit() else value)
                       for name, value in asked])
+
+
+async def _raw(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async for piece in answer.aiter_raw():
+        yield piece
 
 
 async def _read(answer: httpx.Response, queue: asyncio.Queue[Any]) -> None:

@@ -7,10 +7,12 @@ import dataclasses
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -18,8 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 import labs
 from labs.cluster.ingress import manifests
@@ -27,9 +31,11 @@ from labs.cluster.ingress.flags import Listeners
 from labs.cluster.network import ends
 from labs.cluster.network.addresses import Ranges
 from labs.services import control, state
+from labs.shop.package import config_map
 from labs.toolbox import programs
 from tests.labs.cluster import waiting
 from tests.labs.cluster.network.pods import SERVER, Kubectl, apply, certificate, server, service, wait_ready
+from tests.labs.cluster.test_shop_manifests import built, objects
 
 pytestmark = pytest.mark.timeout(240)
 NODES = 2
@@ -60,6 +66,16 @@ def pods(ingress: Listeners, kubectl: Kubectl) -> None:
     for name in ("web", "api"):
         apply(kubectl, server(name), service(name, {"app": name}))
     wait_ready(kubectl, "web", "api")
+
+
+def status(port: int, host: str, path: str = "/") -> int:
+    """The status of one request, whoever answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def get(port: int, host: str, path: str = "/") -> Answer:
@@ -124,22 +140,29 @@ def test_the_status_tells_where_it_listens(pods: None, ingress: Listeners, kubec
 
 
 def test_the_secret_of_the_asked_name_is_shown(pods: None, ingress: Listeners, kubectl: Kubectl) -> None:
-    trusted = {}
+    made = {}
     for name in ("one", "two"):
-        trusted[name], pair = certificate(f"{name}.test")
-        chain, _, key = pair.partition("-----BEGIN PRIVATE KEY-----")
-        apply(kubectl, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "kubernetes.io/tls",
-                        "stringData": {"tls.crt": chain, "tls.key": f"-----BEGIN PRIVATE KEY-----{key}"}},
-              rules(name, f"{name}.test", tls=[{"hosts": [f"{name}.test"], "secretName": name}]))
+        made[name] = secret(kubectl, name, f"{name}.test")
+        apply(kubectl, rules(name, f"{name}.test", tls=[{"hosts": [f"{name}.test"], "secretName": name}]))
         until(ingress.http, f"{name}.test", Answer(200, "web"))
-    for name, text in trusted.items():
-        assert shown(ingress.https, f"{name}.test") == x509.load_pem_x509_certificate(text.encode())
-        context = ssl.create_default_context(cadata=text)
+    for name, served in made.items():
+        assert shown(ingress.https, f"{name}.test") == served
+        context = ssl.create_default_context(cadata=served.public_bytes(serialization.Encoding.PEM).decode())
         with socket.create_connection(("127.0.0.1", ingress.https), 10) as plain, \
-                context.wrap_socket(plain, server_hostname=f"{name}.test") as made:
-            made.sendall(f"GET / HTTP/1.1\r\nHost: {name}.test\r\nConnection: close\r\n\r\n".encode())
-            assert made.recv(99).startswith(b"HTTP/1.1 200 ")
+                context.wrap_socket(plain, server_hostname=f"{name}.test") as secured:
+            secured.sendall(f"GET / HTTP/1.1\r\nHost: {name}.test\r\nConnection: close\r\n\r\n".encode())
+            assert secured.recv(99).startswith(b"HTTP/1.1 200 ")
     assert "TRAEFIK DEFAULT CERT" in shown(ingress.https, "three.test").subject.rfc4514_string()
+
+
+def secret(kubectl: Kubectl, name: str, host: str, namespace: str = "default") -> x509.Certificate:
+    """Make or replace a TLS Secret; the new certificate."""
+    text, pair = certificate(host)
+    chain, _, key = pair.partition("-----BEGIN PRIVATE KEY-----")
+    apply(kubectl, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "kubernetes.io/tls",
+                    "stringData": {"tls.crt": chain, "tls.key": f"-----BEGIN PRIVATE KEY-----{key}"}},
+          namespace=namespace)
+    return x509.load_pem_x509_certificate(text.encode())
 
 
 def shown(port: int, name: str) -> x509.Certificate:
@@ -246,7 +269,7 @@ def test_who_asks_for_ends_gets_no_more_than_the_api_server_gives(
 # --- kills --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ingress", "nodes"])
+@pytest.mark.parametrize("name", ["ingress", "nodes", "kubernetes"])
 def test_after_a_kill_it_routes_as_before_and_sees_what_changes(
     name: str, pods: None, ingress: Listeners, kubectl: Kubectl, cluster_home: Path
 ) -> None:
@@ -266,6 +289,7 @@ def test_after_a_kill_it_routes_as_before_and_sees_what_changes(
 
     waiting.until(answers, "the route of before", WITHIN)
     assert Listeners.read(cluster_home) == ingress
+    waiting.until(lambda: kubectl("get", "--raw", "/readyz", status=None).stdout == "ok", "the API server", WITHIN)
     apply(kubectl, rules("kept", "moved.test"))
     until(ingress.http, "moved.test", Answer(200, "web"))
     assert get(ingress.http, "kept.test") == Answer(404)
@@ -363,15 +387,7 @@ def load(port: int, host: str, over: threading.Event) -> list[Answer]:
 def test_a_certificate_is_replaced_without_a_failed_request(
     pods: None, ingress: Listeners, kubectl: Kubectl
 ) -> None:
-    def replace() -> x509.Certificate:
-        text, pair = certificate("rotated.test")
-        chain, _, key = pair.partition("-----BEGIN PRIVATE KEY-----")
-        apply(kubectl, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "rotated"},
-                        "type": "kubernetes.io/tls", "stringData": {
-                            "tls.crt": chain, "tls.key": f"-----BEGIN PRIVATE KEY-----{key}"}})
-        return x509.load_pem_x509_certificate(text.encode())
-
-    first = replace()
+    first = secret(kubectl, "rotated", "rotated.test")
     apply(kubectl, rules("rotated", "rotated.test", tls=[{"hosts": ["rotated.test"], "secretName": "rotated"}]))
     waiting.until(lambda: shown(ingress.https, "rotated.test") == first, "the first certificate", WITHIN)
     until(ingress.http, "rotated.test", Answer(200, "web"))
@@ -379,7 +395,7 @@ def test_a_certificate_is_replaced_without_a_failed_request(
     with concurrent.futures.ThreadPoolExecutor(2) as clients:
         running = [clients.submit(handshakes, ingress.https, "rotated.test", over) for _ in range(2)]
         try:
-            replaced = [replace() for _ in range(3)]
+            replaced = [secret(kubectl, "rotated", "rotated.test") for _ in range(3)]
             waiting.until(lambda: shown(ingress.https, "rotated.test") == replaced[-1], "the last one", WITHIN)
         finally:
             over.set()
@@ -404,6 +420,65 @@ def handshakes(port: int, name: str, over: threading.Event) -> list[tuple[int, x
             assert shown_now is not None
             seen.append((said.status, x509.load_der_x509_certificate(shown_now)))
     return seen
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_shop_sells_over_https_while_it_rolls_and_its_certificate_changes(
+    ingress: Listeners, kubectl: Kubectl
+) -> None:
+    if Path(sys.prefix).is_relative_to("/tmp"):
+        pytest.skip("PostgreSQL's pod mounts a volume over /tmp, where this environment's programs are")
+    space = ("-n", "shop-dev")
+    kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(objects("local/dev")["Namespace", "shop-dev"]))
+    kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(config_map("shop-dev")))
+    kubectl("apply", "--server-side", "-f", "-", stdin=built("local/dev"))
+    first = secret(kubectl, "shop", "shop.test", namespace="shop-dev")
+    apply(kubectl, rules("shop", "shop.test", ("Prefix", "/", "frontend"),
+                         tls=[{"hosts": ["shop.test"], "secretName": "shop"}]), namespace="shop-dev")
+    for name in ("statefulset/postgres", "deployment/backend", "deployment/frontend"):
+        kubectl(*space, "rollout", "status", name, "--timeout=55s")
+    waiting.until(lambda: shown(ingress.https, "shop.test") == first, "the shop's certificate", WITHIN)
+    waiting.until(lambda: status(ingress.http, "shop.test") == 200, "the shop", WITHIN)
+    over = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(2) as customers:
+        running = [customers.submit(shopping, ingress.https, "shop.test", over) for _ in range(2)]
+        try:
+            kubectl(*space, "rollout", "restart", "deployment/frontend")
+            second = secret(kubectl, "shop", "shop.test", namespace="shop-dev")
+            kubectl(*space, "rollout", "status", "deployment/frontend", "--timeout=55s")
+            waiting.until(lambda: shown(ingress.https, "shop.test") == second, "the new certificate", WITHIN)
+            left = [one for one in running if one.done()]
+            assert not left, [one.result() for one in left]
+        finally:
+            over.set()
+        bought = [one.result(60) for one in running]
+    assert min(bought) >= 2, "each customer bought, again and again"
+
+
+def shopping(port: int, name: str, over: threading.Event) -> int:
+    """One customer who buys two cups at a time, each time with connections of his own; how often that went well."""
+    bought = 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    while not over.is_set():
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=context, trust_env=False, timeout=30,
+                          headers={"Host": name}) as customer:
+            def ask(method: str, path: str, data: dict[str, str] | None = None,
+                    customer: httpx.Client = customer) -> httpx.Response:
+                said = customer.request(method, path, data=data, extensions={"sni_hostname": name})
+                while said.is_redirect:
+                    said = customer.get(httpx.URL(said.headers["Location"]).path, extensions={"sni_hostname": name})
+                assert said.status_code == 200, f"{method} {path} answers {said.status_code}: {said.text[:300]}"
+                return said
+
+            def fields(path: str) -> dict[str, str]:
+                return dict(re.findall(r'name="(token|cart)" value="([^"]*)"', ask("GET", path).text))
+
+            ask("POST", "/basket", {**fields("/"), "sku": "1001", "quantity": "2"})
+            assert "2 × Espresso cup" in ask("POST", "/checkout", fields("/basket")).text
+            bought += 1
+    return bought
 
 
 @pytest.mark.long

@@ -205,6 +205,32 @@ def test_a_policy_is_told_to_who_watches_and_a_slice_that_went_stays_away(table:
     asyncio.run(talk())
 
 
+def test_who_watches_some_slices_is_told_of_those_only(table: Table) -> None:
+    async def talk() -> None:
+        async with serving(table) as (upstream, tested, client):
+            for name in ("closed", "other"):
+                table.put("slices", sliced(name, "10.244.0.4"))
+            asked = {"watch": "1", "resourceVersion": "5000", "labelSelector": "kubernetes.io/service-name=closed"}
+            async with client.stream("GET", SLICES, params=asked) as answer:
+                lines = answer.aiter_lines()
+                upstream.events.put_nowait({"type": "MODIFIED", "object": sliced("closed", "10.244.0.4", version=6)})
+                first = json.loads(await anext(lines))
+                table.put("policies", policy())
+                tested.wake()
+                second = json.loads(await anext(lines))
+                upstream.events.put_nowait({"type": "BOOKMARK", "object": {
+                    "kind": "EndpointSlice", "metadata": {"resourceVersion": "8"}}})
+                third = json.loads(await anext(lines))
+            assert [each["type"] for each in (first, second, third)] == ["MODIFIED", "MODIFIED", "BOOKMARK"]
+            assert [shown(each["object"]) for each in (first, second)] == [
+                (["127.251.0.4"], [8080]), ([RANGES.void], [DOOR])]
+            versions = [int(each["object"]["metadata"]["resourceVersion"]) for each in (first, second, third)]
+            assert [each // ends.SCALE for each in versions] == [6, 6, 8]
+            assert versions[0] != versions[1], "who compares versions sees a change"
+
+    asyncio.run(talk())
+
+
 def test_slices_wait_until_policies_are_known(table: Table) -> None:
     async def talk() -> None:
         async with serving(table) as (_, _, client):
