@@ -327,7 +327,10 @@ class Network:
             before, where = self.asked.get(key, (None, None))
             datagrams = made.type == socket.SOCK_DGRAM
             if datagrams:
-                where = yield from self.for_datagrams(made, host, port)
+                try:
+                    where = yield from self.for_datagrams(made, host, port)
+                except ConnectionRefusedError:  # this sends nothing yet; what it sends is refused there, too
+                    where = self.void
             elif where is None or before != (host, port):
                 where = yield from self.way(made, host, port)
             assert where is not None

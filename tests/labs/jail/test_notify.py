@@ -53,7 +53,8 @@ class Door:
                 self.asked.append(words)
                 if words[3] == "datagrams":
                     host, port = self.sockets[1].getsockname()
-                    made.sendall(b"void\n" if words[4] == "10.96.9.9" else f"to {host} {port}\n".encode())
+                    known = {"10.96.9.9": "void", "10.96.8.8": "closed"}
+                    made.sendall(f"{known.get(words[4], f'to {host} {port}')}\n".encode())
                 elif words[4:6] and words[6] == "10.96.9.9":
                     made.sendall(b"closed\n")
                 else:
@@ -109,6 +110,12 @@ made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 made.connect(("10.96.0.10", 53))
 made.sendmsg([b"h", b"i"])
 print(made.recvmsg(99)[0], made.getpeername())
+made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+made.connect(("10.96.8.8", 53))     # where nothing is: only what is sent is refused
+made.settimeout(5)
+made.send(b"hi")
+try: made.recv(99)
+except OSError as error: print(made.getsockname()[0], made.getpeername(), type(error).__name__)
 try: socket.create_connection(("10.96.9.9", 80))
 except OSError as error: print(type(error).__name__)
 try: socket.socket(socket.AF_INET6)
@@ -118,7 +125,8 @@ print(os.uname().nodename)
     echoed = f"hi from {END}".encode()
     assert run(door, code, rung) == [
         f"('10.96.1.1', 80) {OWN} hello {END}", f"({echoed!r}, ('10.96.0.10', 53)) {OWN}",
-        f"{echoed!r} ('10.96.0.10', 53)", "ConnectionRefusedError", "Address family not supported by protocol", "a-pod"]
+        f"{echoed!r} ('10.96.0.10', 53)", f"{OWN} ('10.96.8.8', 53) ConnectionRefusedError", "ConnectionRefusedError",
+        "Address family not supported by protocol", "a-pod"]
     assert door.asked[0][:3] + door.asked[0][6:] == ["labs", "U", "T", "10.96.1.1", "80"]
 
 
