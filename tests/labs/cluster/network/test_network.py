@@ -251,6 +251,12 @@ __builtins__["kept"] = server
     assert run(f"result = get('{address}', 8090)", "agent-b") != "ConnectionRefusedError", "what is for everybody is"
 
 
+def test_a_node_port_answers_pods_at_their_nodes_address(shop: None, run: Run, kubectl: Kubectl) -> None:
+    number = kubectl("get", "service", "door", "-o", "jsonpath={.spec.ports[0].nodePort}").stdout
+    assert run(f"result = get('127.0.0.1', {number})")["pod"].startswith("shop-")
+    assert run(f"result = get('127.0.0.1', {int(number) ^ 1})") == "ConnectionRefusedError"
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_event_loops_see_the_same_network(shop: None, run: Run, loop: str) -> None:
     assert run(f"""
