@@ -17,11 +17,14 @@ from pathlib import Path
 from labs.cluster.nodes import volatile
 from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.environment import ConfigError, Fetch, contents, field, resource
+from labs.cluster.nodes.trust import Certificates
 from labs.cluster.storage.mounts import KINDS
 from labs.jail import NOBODY
 
 Token = Callable[[Object], Awaitable[tuple[str, float]]]
 """(serviceAccountToken source) → a token and the Unix time when it should be replaced."""
+Anchors = Callable[[Object], Awaitable[bytes]]
+"""(clusterTrustBundle source) → its certificates as PEM; raises ConfigError."""
 Find = Callable[[Object, Object], Awaitable[tuple[Path, bool]]]
 """(pod, volume) → the folder of a volume that is not the pod's own, and may it be written; raises ConfigError."""
 Unpacked = Callable[[Object], Awaitable[Path]]
@@ -38,11 +41,13 @@ class VolumeError(Exception):
 class Volumes:
     """The volumes of one pod, below one folder."""
 
-    def __init__(self, folder: Path, fetch: Fetch, token: Token, find: Find, unpacked: Unpacked,
-                 allocatable: dict[str, str]) -> None:
+    def __init__(self, folder: Path, fetch: Fetch, token: Token, anchors: Anchors, certificates: Certificates,
+                 find: Find, unpacked: Unpacked, allocatable: dict[str, str]) -> None:
         self._folder = folder
         self._fetch = fetch
         self._token = token
+        self._anchors = anchors
+        self._certificates = certificates
         self._find = find
         self._unpacked = unpacked
         self._allocatable = allocatable
@@ -101,6 +106,11 @@ class Volumes:
             if self._tokens.get(key, ("", 0.0))[1] < time.time():
                 self._tokens[key] = await self._token(wanted)
             return {wanted["path"]: (self._tokens[key][0].encode(), mode)}
+        if "clusterTrustBundle" in source:
+            return {source["clusterTrustBundle"]["path"]: (await self._anchors(source["clusterTrustBundle"]), mode)}
+        if "podCertificate" in source:
+            made = await self._certificates.files(source["podCertificate"], key)
+            return {path: (content, mode) for path, content in made.items()}
         if "downwardAPI" in source:
             return {item["path"]: (self._downward(pod, item), item.get("mode", mode))
                     for item in source["downwardAPI"].get("items") or []}

@@ -30,6 +30,7 @@ from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.images import Image, ImageError, Images
 from labs.cluster.nodes.node import Node, now
 from labs.cluster.nodes.probes import Health
+from labs.cluster.nodes.trust import Certificates, anchors
 from labs.cluster.nodes.volumes import VolumeError, Volumes
 from labs.cluster.storage.mounts import Mounts
 from labs.cluster.storage.places import Disks
@@ -93,7 +94,8 @@ class Worker:
         self._neighbours = neighbours       # the pods that its node has taken
         self.attempts = Attempts(folder / "containers")
         mounts = Mounts(place.client, node.name, node.labels(), Disks(place.home))
-        self.volumes = Volumes(folder / "volumes", self._fetch, self._token, mounts.find, self._unpacked,
+        self.volumes = Volumes(folder / "volumes", self._fetch, self._token, self._anchors,
+                               Certificates(place.client, pod, node.name), mounts.find, self._unpacked,
                                node.allocatable())
         self._news = asyncio.Event()
         self._waiting: dict[str, tuple[str, str]] = {}
@@ -107,7 +109,7 @@ class Worker:
         self._evicted = ""      # why, when it is
         self._refused = ""      # the reason why the node did not take it
         self._disk: dict[str, float] = {}       # what waits for a slow disk → monotonic time when that is over
-        self._fetched: dict[tuple[str, str], Object] = {}       # what a node that is cut off still knows
+        self._fetched: dict[str, Object] = {}       # what a node that is cut off still knows
         self._untold: list[tuple[str, str, str, str, str]] = []
 
     @property
@@ -418,18 +420,25 @@ class Worker:
         return await variables(pod, spec, self._fetch, base, self.node.allocatable())
 
     async def _fetch(self, kind: str, name: str) -> Object | None:
-        if self.node.away and (kind, name) in self._fetched:
-            return self._fetched[kind, name]
+        return await self._get(f"/api/v1/namespaces/{self.pod['metadata']['namespace']}/{kind}/{name}")
+
+    async def _get(self, path: str, **query: str) -> Object | None:
+        """What the API server answers, None for nothing; of a node that is cut off, what was answered last."""
+        asked = f"{path} {query}"
+        if self.node.away and asked in self._fetched:
+            return self._fetched[asked]
         try:
-            found = await self.place.client.get(
-                f"/api/v1/namespaces/{self.pod['metadata']['namespace']}/{kind}/{name}")
+            found = await self.place.client.get(path, **query)
         except Refused as error:
             if error.status == 404:
-                self._fetched.pop((kind, name), None)
+                self._fetched.pop(asked, None)
                 return None
             raise
-        self._fetched[kind, name] = found
+        self._fetched[asked] = found
         return found
+
+    async def _anchors(self, wanted: Object) -> bytes:
+        return await anchors(self._get, wanted)
 
     async def _token(self, wanted: Object) -> tuple[str, float]:
         """"TokenRequest": a token for the pod's account, bound to the pod; replaced after four fifths of its life."""

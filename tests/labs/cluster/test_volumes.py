@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import functools
 import json
 import os
@@ -10,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from labs.services import control
 from tests.labs.cluster import waiting
@@ -236,3 +242,114 @@ open("/scratch/file", "w").write("x"); print(sorted(os.listdir("/logs")), os.pat
     assert get(cluster, "pvc", "fine-pod-scratch")["status"]["phase"] == "Bound"
     cluster.kubectl("delete", "pod", "fine-pod", "unknown", "--wait=false")
     until(lambda: not get(cluster, "pvc", "fine-pod-scratch"), "its volume goes with the pod")
+
+
+# --- certificates -------------------------------------------------------------------------------------------------
+
+SIGNER = "shop.example/identity"
+
+
+class Authority:
+    """Signs what pods ask for, as the program of a signer does."""
+
+    def __init__(self, name: str) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.certificate = self._certificate(self.name, self.key.public_key(), authority=True)
+
+    def _certificate(self, subject: x509.Name, public: Any, authority: bool = False) -> str:
+        begin = datetime.datetime.now(datetime.UTC).replace(microsecond=0) - datetime.timedelta(minutes=1)
+        made = x509.CertificateBuilder(self.name, subject, public, x509.random_serial_number(), begin,
+                                       begin + datetime.timedelta(hours=24))
+        made = made.add_extension(x509.BasicConstraints(authority, None), critical=True)
+        return made.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+    def issue(self, request: Any) -> Pod:
+        """The status of a PodCertificateRequest; an API server takes no earlier renewal than after ten minutes."""
+        asked = x509.load_der_x509_csr(base64.b64decode(request["spec"]["stubPKCS10Request"]))
+        assert asked.is_signature_valid
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, request["spec"]["serviceAccountName"])])
+        made = self._certificate(name, asked.public_key())
+        read = x509.load_pem_x509_certificate(made.encode())
+        times = {"notBefore": read.not_valid_before_utc, "notAfter": read.not_valid_after_utc,
+                 "beginRefreshAt": read.not_valid_before_utc + datetime.timedelta(minutes=10)}
+        return {"certificateChain": f"about the leaf\n{made}", **{
+            name: moment.strftime("%Y-%m-%dT%H:%M:%SZ") for name, moment in times.items()}}
+
+
+def answer(cluster: Cluster, condition: str, status: Any) -> Any:
+    """Answer the first request that nobody has answered, when it comes; it."""
+    def waiting_one() -> Any:
+        found = get(cluster, "podcertificaterequests")["items"]
+        return next((each for each in found if not (each.get("status") or {}).get("conditions")), None)
+
+    request = until(waiting_one, "a PodCertificateRequest")
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = {"type": condition, "status": "True", "reason": "Test", "message": "as the test wants it",
+            "lastTransitionTime": now}
+    cluster.kubectl("patch", "podcertificaterequest", request["metadata"]["name"], "--subresource=status",
+                    "--type=merge", "-p", json.dumps({"status": {"conditions": [told], **status(request)}}))
+    return request
+
+
+def bundle(name: str, pem: str, **labels: str) -> Pod:
+    return {"apiVersion": "certificates.k8s.io/v1", "kind": "ClusterTrustBundle",
+            "metadata": {"name": name, "labels": labels},
+            "spec": {"signerName": SIGNER, "trustBundle": pem}}
+
+
+def projected(*sources: Pod) -> Pod:
+    return {"projected": {"sources": list(sources)}}
+
+
+def test_trust_bundles_are_chosen_by_name_and_by_signer(cluster: Cluster) -> None:
+    first, second, third = (Authority(name).certificate for name in "abc")
+    mark = SIGNER.replace("/", ":")
+    bundles = [bundle(f"{mark}:a", first + second, alive="yes"), bundle(f"{mark}:b", second, alive="yes"),
+               bundle(f"{mark}:c", third, alive="no")]
+    cluster.apply(*bundles)
+
+    def of_signer(selector: Any, path: str) -> Pod:
+        chosen = {"labelSelector": selector} if selector is not None else {"optional": True}
+        return {"clusterTrustBundle": {"signerName": SIGNER, "path": path, **chosen}}
+
+    try:
+        cluster.apply(using("anchors", "cd /data; for file in one some every none absent; do "
+                            "echo $file $(grep -c BEGIN $file); done", projected(
+            {"clusterTrustBundle": {"name": f"{mark}:a", "path": "one"}},
+            of_signer({"matchExpressions": [{"key": "alive", "operator": "NotIn", "values": ["no"]}]}, "some"),
+            of_signer({}, "every"), of_signer(None, "none"),
+            {"clusterTrustBundle": {"name": "nobody", "path": "absent", "optional": True}})))
+        assert said(cluster, "anchors").splitlines() == ["one 2", "some 2", "every 3", "none 0", "absent 0"]
+        cluster.apply(using("waits", "true", projected({"clusterTrustBundle": {"name": "nobody", "path": "a"}})))
+        until(lambda: "clustertrustbundle \"nobody\" not found" in str(get(cluster, "events")), "an event")
+    finally:
+        cluster.kubectl("delete", "clustertrustbundle", *(each["metadata"]["name"] for each in bundles))
+
+
+def test_a_pod_gets_a_certificate_of_its_signer(cluster: Cluster) -> None:
+    authority = Authority("shop")
+    source = {"podCertificate": {"signerName": SIGNER, "keyType": "ECDSAP256", "credentialBundlePath": "both.pem",
+                                 "keyPath": "key.pem", "certificateChainPath": "chain.pem",
+                                 "userAnnotations": {"shop.example/team": "cart"}}}
+    cluster.apply(using("identity", "cat /data/both.pem; echo; cat /data/key.pem /data/chain.pem", projected(source)))
+    request = answer(cluster, "Issued", authority.issue)
+    spec = request["spec"]
+    assert (spec["signerName"], spec["podName"], spec["serviceAccountName"]) == (SIGNER, "identity", "default")
+    assert spec["unverifiedUserAnnotations"] == {"shop.example/team": "cart"}
+    assert spec["nodeName"] == get(cluster, "pod", "identity")["spec"]["nodeName"]
+    both, apart = said(cluster, "identity").split("\n\n")
+    assert both.strip() == apart.strip()
+    key = serialization.load_pem_private_key(both.encode(), None)
+    leaf = x509.load_pem_x509_certificate(both[both.index("-----BEGIN CERT"):].encode())
+    assert leaf.public_key() == key.public_key()
+    assert "about the leaf" not in both
+
+
+def test_a_certificate_that_is_denied_keeps_its_pod_from_starting(cluster: Cluster) -> None:
+    source = {"podCertificate": {"signerName": SIGNER, "keyType": "ED25519", "credentialBundlePath": "both.pem"}}
+    cluster.apply(using("nobody", "true", projected(source)))
+    answer(cluster, "Denied", lambda asked: {})
+    until(lambda: "is denied: Test: as the test wants it" in str(get(cluster, "events")), "an event")
+    assert get(cluster, "pod", "nobody")["status"]["phase"] == "Pending"
+    cluster.kubectl("delete", "pod", "nobody", "--wait=false")
