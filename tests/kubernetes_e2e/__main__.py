@@ -40,6 +40,7 @@ IMAGES = {
     f"{REGISTRY}/agnhost:2.66.1": BUSYBOX + 'EXPOSE 80\nENTRYPOINT ["/agnhost"]\nCMD ["pause"]\n',
     f"{REGISTRY}/agnhost:2.55": BUSYBOX + 'ENTRYPOINT ["/agnhost"]\nCMD ["pause"]\n',
     f"{REGISTRY}/busybox:1.37.0-2": BUSYBOX + 'CMD ["sh"]\n',
+    f"{REGISTRY}/nautilus:1.8": BUSYBOX + 'EXPOSE 80\nCMD ["httpd", "-f", "-p", "80", "-h", "/html"]\n',
     f"{REGISTRY}/nonroot:1.5": BUSYBOX + "USER 1234\nCMD ['sh']\n".replace("'", '"'),
     "registry.k8s.io/pause:3.10.2": BUSYBOX + 'ENTRYPOINT ["/agnhost", "pause"]\n',
     f"{REGISTRY}/nginx:1.27.0-2": BUSYBOX + 'CMD ["/bin/nginx"]\n',
@@ -95,6 +96,9 @@ def make_images(store: Store, programs_in: Path) -> None:
                 (folder / "agnhost-2").symlink_to("agnhost")
             if "nginx" in recipe:
                 _nginx(folder)
+            if "/html" in recipe:
+                (folder / "html").mkdir()
+                (folder / "html" / "data.json").write_text('{"image":"nautilus.jpg"}')
             (folder / "Dockerfile").write_text(recipe)
             (folder / ".dockerignore").write_text("Dockerfile\n.dockerignore\n")
             builder.build(store, folder, folder / "Dockerfile", {}, "", [named(name)], lambda line: None)
