@@ -40,23 +40,24 @@ def main() -> None:
         found = programs.find(programs.tool("traefik"))
         if found is None:
             raise PermanentError("traefik is not here.", "Run `lab tools fetch traefik`.")
-        token, gateway = _prepared(given.home, int(given.server.rsplit(":", 1)[1]))
+        token, server, gateway = _prepared(given.home, int(given.server.rsplit(":", 1)[1]))
         listeners = _listeners(given.home, given.port)
-        server = _ends(given.home)
     except LabError as error:
         sys.exit(str(error))
     os.execv(found.path, ["traefik", *flags.traefik(listeners, server, token, gateway)])
 
 
-def _prepared(home: Path, api: int) -> tuple[Path, bool]:
-    """Make what Traefik needs in the cluster: the file with its token, and whether there is the Gateway API.
+def _prepared(home: Path, api: int) -> tuple[Path, str, bool]:
+    """Make what Traefik needs in the cluster: the file with its token, which server it asks, and whether that has the
+    Gateway API.
 
-    Waits for an API server that starts.
+    Waits for a cluster that starts at the same time, as after a kill of the supervisor.
     """
     end = time.monotonic() + READY_WITHIN
     while True:
         try:
             token, gateway = _made(home, api)
+            server = _ends(home)
             break
         except TemporaryError:
             if time.monotonic() > end:
@@ -64,7 +65,7 @@ def _prepared(home: Path, api: int) -> tuple[Path, bool]:
         time.sleep(0.1)
     file = home / "kubernetes" / "ingress.token"
     state.write_private(file, token)
-    return file, gateway
+    return file, server, gateway
 
 
 def _made(home: Path, api: int) -> tuple[str, bool]:

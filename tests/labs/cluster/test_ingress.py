@@ -281,18 +281,32 @@ def test_after_a_kill_it_routes_as_before_and_sees_what_changes(
     waiting.until(lambda: next(each for each in control.status() if each.name == name).pid not in (None, row.pid),
                   f"{name} is back", WITHIN)
 
-    def answers() -> bool:
-        try:
-            return get(ingress.http, "kept.test") == Answer(200, "web")
-        except OSError:
-            return False
-
-    waiting.until(answers, "the route of before", WITHIN)
+    waiting.until(lambda: answers(ingress.http, "kept.test", "web"), "the route of before", WITHIN)
     assert Listeners.read(cluster_home) == ingress
     waiting.until(lambda: kubectl("get", "--raw", "/readyz", status=None).stdout == "ok", "the API server", WITHIN)
     apply(kubectl, rules("kept", "moved.test"))
     until(ingress.http, "moved.test", Answer(200, "web"))
     assert get(ingress.http, "kept.test") == Answer(404)
+
+
+def answers(port: int, host: str, pod: str) -> bool:
+    """Does that pod answer?  Nobody may listen at the moment."""
+    try:
+        return get(port, host) == Answer(200, pod)
+    except OSError:
+        return False
+
+
+def test_it_comes_back_with_everything_else(
+    pods: None, ingress: Listeners, kubectl: Kubectl, cluster_home: Path
+) -> None:
+    apply(kubectl, rules("all", "all.test"))
+    until(ingress.http, "all.test", Answer(200, "web"))
+    os.kill(int((cluster_home / "supervisor.pid").read_text()), signal.SIGKILL)
+    waiting.until(lambda: not answers(ingress.http, "all.test", "web"), "the kernel ends what it kept", WITHIN)
+    assert control.keep()
+    waiting.until(lambda: answers(ingress.http, "all.test", "web"), "the route of before", WITHIN)
+    assert Listeners.read(cluster_home) == ingress
 
 
 def test_it_stops_and_starts_where_it_was(pods: None, ingress: Listeners, kubectl: Kubectl, cluster_home: Path) -> None:
