@@ -41,6 +41,7 @@ IMAGES = {
     f"{REGISTRY}/agnhost:2.55": BUSYBOX + 'ENTRYPOINT ["/agnhost"]\nCMD ["pause"]\n',
     f"{REGISTRY}/busybox:1.37.0-2": BUSYBOX + 'CMD ["sh"]\n',
     f"{REGISTRY}/nautilus:1.8": BUSYBOX + 'EXPOSE 80\nCMD ["httpd", "-f", "-p", "80", "-h", "/html"]\n',
+    f"{REGISTRY}/kitten:1.8": BUSYBOX,
     f"{REGISTRY}/nonroot:1.5": BUSYBOX + "USER 1234\nCMD ['sh']\n".replace("'", '"'),
     "registry.k8s.io/pause:3.10.2": BUSYBOX + 'ENTRYPOINT ["/agnhost", "pause"]\n',
     f"{REGISTRY}/nginx:1.27.0-2": BUSYBOX + 'CMD ["/bin/nginx"]\n',
@@ -55,7 +56,10 @@ def built() -> Path:
     """The folder with agnhost and e2e.test, built now or before."""
     folder = cache() / f"e2e-{VERSION}"
     folder.mkdir(parents=True, exist_ok=True)
-    stamp = f"-s -w -X k8s.io/component-base/version.gitVersion=v{VERSION}"
+    major, minor, _ = VERSION.split(".")
+    known = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
+    stamp = " ".join(["-s", "-w", *(f"-X k8s.io/component-base/version.{name}={value}"
+                                    for name, value in known.items())])
     for name, (verb, *rest) in PACKAGES.items():
         if (folder / name).exists():
             continue
@@ -67,6 +71,13 @@ def built() -> Path:
             subprocess.run(command, cwd=work, check=True, env={**os.environ, "CGO_ENABLED": "0"})
             Path(work, "made").replace(folder / name)
     return folder
+
+
+def _sources() -> Path:
+    """Kubernetes' module, in Go's cache."""
+    said = subprocess.run(["go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"], cwd=MODULE, check=True,
+                          capture_output=True, text=True).stdout
+    return Path(said.strip())
 
 
 def make_images(store: Store, programs_in: Path) -> None:
@@ -93,12 +104,17 @@ def make_images(store: Store, programs_in: Path) -> None:
             if "/agnhost" in recipe:
                 _programs(folder, {"curl": "curl", "nc.openbsd": "netcat-openbsd"})
                 shutil.copy(programs_in / "agnhost", folder / "agnhost")
+                for file in ("localhost.crt", "localhost.key"):     # of `agnhost porter`
+                    shutil.copy(_sources() / "test" / "images" / "agnhost" / "porter" / file, folder / file)
                 (folder / "agnhost-2").symlink_to("agnhost")
             if "nginx" in recipe:
                 _nginx(folder)
             if "/html" in recipe:
                 (folder / "html").mkdir()
                 (folder / "html" / "data.json").write_text('{"image":"nautilus.jpg"}')
+            if "kitten" in name:
+                (folder / "data.json").write_text('{"image":"kitten.jpg"}')
+                (folder / "etc" / "os-release").write_text("ID=labs\n")
             (folder / "Dockerfile").write_text(recipe)
             (folder / ".dockerignore").write_text("Dockerfile\n.dockerignore\n")
             builder.build(store, folder, folder / "Dockerfile", {}, "", [named(name)], lambda line: None)
