@@ -70,6 +70,7 @@ def test_a_removed_api_version_is_said_as_kubectl_says_it(tools, clusters):
     assert 'no matches for kind "PodDisruptionBudget" in version "policy/v1beta1"' in refused.value.observed
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_a_killed_grader_takes_its_cluster_along_and_the_next_start_sweeps(tools, tmp_path):
     home = tmp_path / "cluster"

@@ -22,6 +22,7 @@ def database():
         yield f"postgresql+pg8000://{ADMIN}:{server.admin_password}@127.0.0.1:{server.port}/gradebook"
 
 
+@pytest.mark.long
 def test_eight_jobs_write_one_postgresql_gradebook(course, database):
     with (course.root / "nbgrader_config.py").open("a") as config:
         config.write(f"\nc.CourseDirectory.db_url = {database!r}\n")

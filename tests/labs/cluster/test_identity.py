@@ -282,6 +282,7 @@ def test_lab_b2_runs_its_pods_on_the_learners_cluster(aws: AwsAccount, kubectl: 
 
 
 @needs_mounts
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_lab_b6_attacks_from_pods_of_the_learners_cluster(aws: AwsAccount, kubectl: Kubectl) -> None:
     session = Session(registry()["b6"], aws, bytes.fromhex(state.learner()["seed"])).prepare()
