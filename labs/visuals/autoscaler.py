@@ -7,8 +7,6 @@ only reads.
 from __future__ import annotations
 
 import io
-import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,17 +15,14 @@ from typing import Any
 import ipywidgets
 import traitlets
 
-from labs.errors import PermanentError, TemporaryError
+from labs.visuals.following import Following, answered, connected
 from labs.visuals.svg import INK, PANEL, RULE, SOFT, TONES
 
-EVERY = 1.0
 DRAWN_EVERY = 2.0
-LONGEST = 900.0
-"""Seconds: between two looks, between two drawings, and for how long a view follows."""
+"""Seconds between two drawings."""
 WINDOW = 240.0
 """Seconds that the plot shows."""
 ROWS = 24
-_TIMEOUT = 5.0
 _SIGN = "▁▂▃▄▅▆▇█"
 
 
@@ -54,7 +49,7 @@ class Sample:
 Look = Callable[[], Mapping[str, Any]]
 
 
-class AutoscalerView(ipywidgets.HTML):  # type: ignore[misc]
+class AutoscalerView(Following, ipywidgets.HTML):  # type: ignore[misc]
     """The plot.
 
     ``samples`` holds everything that was seen, ``trouble`` why the last look failed, or "".  ``text`` and ``svg`` are
@@ -62,56 +57,36 @@ class AutoscalerView(ipywidgets.HTML):  # type: ignore[misc]
     """
 
     trouble = traitlets.Unicode("")
+    longest = 900.0
 
     def __init__(self, name: str, look: Look, **options: Any) -> None:
         super().__init__(**options)
         self.name, self._look = name, look
         self.samples: list[Sample] = []
         self._began = time.monotonic()
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._drawn = 0.0
         self.refresh()
 
     def refresh(self) -> AutoscalerView:
         """Look once more and draw; returns itself."""
-        self._sample()
+        self.see()
         self.value = self.svg
         return self
 
-    def follow(self, seconds: float = LONGEST) -> AutoscalerView:
-        """Keep looking from a thread of its own, until ``stop`` or for ``seconds``; returns itself."""
-        if self._thread is None or not self._thread.is_alive():
-            self._ended.clear()
-            self._thread = threading.Thread(target=self._follow, args=(seconds,), name="autoscaler view", daemon=True)
-            self._thread.start()
-        return self
-
-    def stop(self) -> AutoscalerView:
-        """Follow no longer; what was seen stays.  Returns itself."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join(timeout=_TIMEOUT + EVERY)
-        self.value = self.svg
-        return self
-
-    def close(self) -> None:
-        """Called when the widget goes."""
-        self._ended.set()
-        super().close()
-
-    def _sample(self) -> None:
+    def see(self) -> None:
+        """Look once."""
         self.samples.append(Sample(round(time.monotonic() - self._began, 1), **self._look()))
 
-    def _follow(self, seconds: float) -> None:
-        end, drawn = time.monotonic() + seconds, 0.0
-        while time.monotonic() < end and not self._ended.wait(EVERY):
-            try:
-                self._sample()
-                self.trouble = ""
-            except (TemporaryError, PermanentError) as error:
-                self.trouble = str(error)  # a cluster that comes back is looked at again
-            if time.monotonic() - drawn >= DRAWN_EVERY:
-                self.value, drawn = self.svg, time.monotonic()
+    def looked(self) -> None:
+        """Draw, now and then."""
+        if time.monotonic() - self._drawn >= DRAWN_EVERY:
+            self.value, self._drawn = self.svg, time.monotonic()
+
+    def stop(self) -> AutoscalerView:
+        """Follow no longer; what was seen stays, and is drawn.  Returns itself."""
+        super().stop()
+        self.value = self.svg
+        return self
 
     @property
     def text(self) -> str:
@@ -122,14 +97,6 @@ class AutoscalerView(ipywidgets.HTML):  # type: ignore[misc]
     def svg(self) -> str:
         """The plot as one ``<svg>`` element."""
         return as_svg(self.name, self.samples, self.text)
-
-    def __str__(self) -> str:
-        return self.text
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, "text/plain": self.text, "image/svg+xml": self.svg}, dict(metadata)
 
 
 def as_text(name: str, samples: list[Sample], trouble: str = "") -> str:
@@ -212,31 +179,15 @@ def autoscaler_view(
 
 def reader(namespace: str, name: str, kubeconfig: str | None = None) -> Look:
     """A function that looks once; it gives the fields of :class:`Sample` but the moment."""
-    from kubernetes import client, config
+    from kubernetes import client
 
-    try:
-        api = config.new_client_from_config(config_file=kubeconfig)
-    except config.ConfigException as error:
-        raise PermanentError(
-            f"There is no usable kubeconfig: {error}", "Start a cluster with `lab up kubernetes`."
-        ) from None
+    api = connected(kubeconfig)
     workloads, autoscalers = client.AppsV1Api(api), client.AutoscalingV2Api(api)
 
-    def get(call: Callable[..., Any], missing: Any = None) -> Any:
-        from urllib3.exceptions import HTTPError
-
-        try:
-            return json.loads(call(name, namespace, _preload_content=False, _request_timeout=_TIMEOUT).data)
-        except client.ApiException as error:
-            if error.status == 404 and missing is not None:
-                return missing
-            raise PermanentError(f"The API server answers {error.status} {error.reason} for {name}.") from error
-        except HTTPError as error:
-            raise TemporaryError(f"No API server answers at {api.configuration.host}: {error}") from error
-
     def look() -> dict[str, Any]:
-        deployment = get(workloads.read_namespaced_deployment)
-        return sample_of(deployment, get(autoscalers.read_namespaced_horizontal_pod_autoscaler, {}))
+        deployment = answered(api, workloads.read_namespaced_deployment, name, namespace)
+        scaler = autoscalers.read_namespaced_horizontal_pod_autoscaler
+        return sample_of(deployment, answered(api, scaler, name, namespace, missing={}))
 
     return look
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,19 +14,16 @@ from typing import Any
 import anywidget
 import traitlets
 
-from labs.errors import PermanentError, TemporaryError
 from labs.visuals.cluster_state import state_of
+from labs.visuals.following import Following, answered, connected
 from labs.visuals.svg import INK, MONO, PANEL, PAPER, RULE, SOFT, TONES, WIDTH, _Canvas, _wrap, escape
 
 _HERE = Path(__file__).parent
-EVERY = 1.0  # seconds between two looks
-LONGEST = 3600.0  # seconds a view follows the cluster
-_TIMEOUT = 5.0  # seconds for one answer
 _SIGNS = {"allow": "[+]", "deny": "[x]", "neutral": "[~]", "muted": "[-]"}
 Look = Callable[[], Mapping[str, Any]]
 
 
-class ClusterView(anywidget.AnyWidget):
+class ClusterView(Following, anywidget.AnyWidget):
     """The picture of a cluster.
 
     ``state`` is what was last seen (:func:`labs.visuals.cluster_state.state_of`), ``live`` whether it is being
@@ -44,41 +39,23 @@ class ClusterView(anywidget.AnyWidget):
     def __init__(self, look: Look, **options: Any) -> None:
         super().__init__(state=dict(look()), **options)
         self._look = look
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def refresh(self) -> ClusterView:
         """Look once more; returns itself."""
+        self.see()
+        return self
+
+    def see(self) -> None:
+        """Look once."""
         self.state = dict(self._look())
-        return self
 
-    def follow(self, seconds: float = LONGEST) -> ClusterView:
-        """Keep looking, once a second, from a thread of its own until ``stop`` or for ``seconds``; returns itself."""
-        if self._thread is None or not self._thread.is_alive():
-            self._ended.clear()
-            self._thread = threading.Thread(target=self._follow, args=(seconds,), name="cluster view", daemon=True)
-            self.live = True
-            self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Follow no longer; what was seen last stays."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join(timeout=_TIMEOUT + EVERY)
-
-    def close(self) -> None:
-        """Called when the widget goes."""
-        self._ended.set()
-        super().close()
+    def follow(self, seconds: float | None = None) -> ClusterView:
+        """As any picture that follows; ``live`` says that it does."""
+        self.live = True
+        return super().follow(seconds)
 
     def _follow(self, seconds: float) -> None:
-        end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
-        while datetime.datetime.now(datetime.UTC) < end and not self._ended.wait(EVERY):
-            try:
-                self.state, self.trouble = dict(self._look()), ""
-            except (TemporaryError, PermanentError) as error:
-                self.trouble = str(error)  # a cluster that comes back is shown again
+        super()._follow(seconds)
         self.live = False
 
     @property
@@ -90,14 +67,6 @@ class ClusterView(anywidget.AnyWidget):
     def svg(self) -> str:
         """The picture as one static ``<svg>`` element."""
         return _as_svg(self.state, self.text)
-
-    def __str__(self) -> str:
-        return self.text
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, "text/plain": self.text, "image/svg+xml": self.svg}, dict(metadata)
 
 
 def cluster_view(namespace: str | None = None, *, kubeconfig: str | None = None, follow: bool = True) -> ClusterView:
@@ -114,43 +83,24 @@ def cluster_view(namespace: str | None = None, *, kubeconfig: str | None = None,
 
 def reader(namespace: str | None = None, kubeconfig: str | None = None) -> Look:
     """A function that looks at the cluster once; each answer is at most the API server's cache old."""
-    from kubernetes import client, config
+    from kubernetes import client
 
-    try:
-        core = client.CoreV1Api(config.new_client_from_config(config_file=kubeconfig))
-    except config.ConfigException as error:
-        raise PermanentError(
-            f"There is no usable kubeconfig: {error}", "Start a cluster with `lab up kubernetes`."
-        ) from None
+    api = connected(kubeconfig)
+    core = client.CoreV1Api(api)
 
     def items(call: Callable[..., Any], *arguments: str) -> list[dict[str, Any]]:
-        answer = call(*arguments, resource_version="0", _preload_content=False, _request_timeout=_TIMEOUT)
-        return list(json.loads(answer.data)["items"])
+        return list(answered(api, call, *arguments, resource_version="0")["items"])
 
     def look() -> dict[str, Any]:
-        from urllib3.exceptions import HTTPError
-
-        try:
-            nodes = items(core.list_node)
-            if namespace is None:
-                pods, events = items(core.list_pod_for_all_namespaces), items(core.list_event_for_all_namespaces)
-            else:
-                pods = items(core.list_namespaced_pod, namespace)
-                events = items(core.list_namespaced_event, namespace)
-        except client.ApiException as error:
-            raise PermanentError(f"The API server answers {error.status} {error.reason}.", _message(error)) from error
-        except HTTPError as error:
-            raise TemporaryError(f"No API server answers at {core.api_client.configuration.host}: {error}") from error
+        nodes = items(core.list_node)
+        if namespace is None:
+            pods, events = items(core.list_pod_for_all_namespaces), items(core.list_event_for_all_namespaces)
+        else:
+            pods = items(core.list_namespaced_pod, namespace)
+            events = items(core.list_namespaced_event, namespace)
         return state_of(nodes, pods, events, datetime.datetime.now(datetime.UTC))
 
     return look
-
-
-def _message(error: Any) -> str:
-    try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, TypeError, KeyError):
-        return "Look at its log: `lab logs kube-apiserver`."
 
 
 # --- telling it ---------------------------------------------------------------------------------------------------

@@ -62,8 +62,8 @@ class PolicyEvaluation(anywidget.AnyWidget):
         return with_static_forms(super()._repr_mimebundle_(**kwargs), self)
 
 
-def with_static_forms(bundle: Any, picture: PolicyEvaluation) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A widget's MIME bundle with ``picture``'s text and SVG put beside the widget view."""
+def with_static_forms(bundle: Any, picture: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A widget's MIME bundle with the ``text`` and ``svg`` of a picture put beside the widget view."""
     data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
     return {**data, "text/plain": picture.text, "image/svg+xml": picture.svg}, dict(metadata)
 

@@ -80,7 +80,7 @@ def test_the_plot_is_an_svg_with_both_forms_beside_it() -> None:
 def test_following_survives_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     import labs.visuals.autoscaler as module
 
-    monkeypatch.setattr(module, "EVERY", 0.01)
+    monkeypatch.setattr("labs.visuals.following.EVERY", 0.01)
     monkeypatch.setattr(module, "DRAWN_EVERY", 0.0)
     asked = []
 

@@ -191,7 +191,7 @@ def test_picture_is_valid_labelled_and_the_same_each_time() -> None:
 def test_view_follows_says_what_is_wrong_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    monkeypatch.setattr("labs.visuals.cluster_picture.EVERY", 0.01)
+    monkeypatch.setattr("labs.visuals.following.EVERY", 0.01)
     answers: list[Any] = [seen(), TemporaryError("no API server answers"), state_of([], [], [], NOW)]
     happened: list[Any] = []
     through = threading.Event()
