@@ -328,6 +328,17 @@ def until(happened: Callable[[], Any], within: float) -> Any:
         time.sleep(LOOKED_EVERY)
 
 
+def expect(happened: Callable[[], Any], within: float, otherwise: str, retry_after: float = 0.1) -> Any:
+    """As ``until``, where nothing goes on without it.
+
+    :raises TemporaryError: no answer was true in time: ``otherwise``, and after how long
+    """
+    found = until(happened, within)
+    if not found:
+        raise TemporaryError(f"{otherwise} after {within:.0f} s", retry_after)
+    return found
+
+
 def ready(pod: Object) -> bool:
     """Is a pod's condition Ready true?"""
     conditions = pod.get("status", {}).get("conditions") or ()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from graders import manifests
+from graders.exercise import Finding
 from labs.cluster.observation import Observation
 from labs.cluster.space import Object, crowded, patient, ready, restarts
 from labs.errors import TemporaryError
@@ -100,6 +101,17 @@ def what_restarted(pods: list[Object]) -> str:
     """``cart-x: 2 restarts``, or ``no restart``."""
     told = [f"{each['metadata']['name']}: {restarts(each)} restarts" for each in pods if restarts(each)]
     return ", ".join(told) or "no restart"
+
+
+def predicted(name: str, said: int | None, truth: int | None, wrong: str, what: str, hint: str) -> Finding:
+    """Half a point for a prediction that came true.
+
+    :param said: None where nothing was predicted; then ``truth`` need not be known
+    :param wrong: what happened instead; ``what`` was to be predicted
+    """
+    right = said is not None and said == truth
+    told = "no prediction" if said is None else f"you predicted {said}" + ("" if right else f"; {wrong}")
+    return Finding(name, 0.5, right, told, f"{what}, predicted", hint)
 
 
 def killed_by(live: Any, app: str) -> str:

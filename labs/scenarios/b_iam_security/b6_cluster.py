@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from labs.cluster.network.router import METADATA
 from labs.cluster.observation import ask
 from labs.cluster.space import APP, MERGE, Object, Space, complete, ready, until
 from labs.errors import PermanentError, TemporaryError
@@ -22,8 +23,6 @@ from labs.scenarios.cluster_lab import ClusterLab
 PROGRAM, INTRUDER = (Path(__file__).with_name(name).read_text("utf-8") for name in ("shop_pod.py", "pod_intruder.py"))
 FRONT, PORT, ADMIN_PORT, DATABASE_PORT = "front", 8080, 9090, 5432
 DEPLOYER = "deployer"
-METADATA = "169.254.169.254"
-"""Where every EC2 instance finds its metadata service."""
 LEVELS = "pod-security.kubernetes.io/"
 IMAGE = "host/python3"
 STARTED_WITHIN, ASKED_WITHIN, INTRUDED_WITHIN = 30.0, 10.0, 45.0

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from labs.cluster.nodes.api import Refused
 from labs.cluster.observation import ask
 from labs.cluster.space import APP, Object, Space, ready, restarts, until
-from labs.errors import PermanentError, TemporaryError
+from labs.errors import PermanentError
 from labs.scenarios.base import Values, digest, pick
 from labs.scenarios.cluster_lab import ClusterLab
-from labs.scenarios.e_kubernetes.e4 import program, service, workload
+from labs.scenarios.e_kubernetes.e4 import program, ready_pods, service, workload
 from labs.scenarios.e_kubernetes.web import PORT
 
 APPS = ["billing", "invoices", "pricing", "reports", "taxes"]
@@ -125,10 +125,7 @@ def newest(space: Space, app: str) -> Object:
 
     :raises TemporaryError: none is in READY_WITHIN seconds
     """
-    found = until(lambda: [each for each in space.pods(app) if ready(each)], READY_WITHIN)
-    if not found:
-        raise TemporaryError(f"no pod of {app} is Ready after {READY_WITHIN:.0f} s")
-    return dict(found[-1])
+    return ready_pods(space, app)[-1]
 
 
 def ended(pod: Object) -> str:

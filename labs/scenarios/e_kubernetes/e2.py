@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from labs.cluster.nodes.environment import quantity
 from labs.cluster.observation import Observation
-from labs.cluster.space import APP, Object, Space, complete, ready, until
-from labs.errors import PermanentError, TemporaryError
+from labs.cluster.space import APP, Object, Space, complete, expect, ready, until
+from labs.errors import PermanentError
 from labs.scenarios.base import Values, digest, pick
 from labs.scenarios.cluster_lab import ClusterLab
 from labs.scenarios.e_kubernetes import provisioner, racks
@@ -33,10 +33,10 @@ MEASURED_WITHIN, DECIDED_WITHIN, SETTLED = 45.0, 30.0, 6.0
 PEAK, RUNAWAY = 6, 20
 """Pods, on nodes of a pool: at the peak, and when something goes wrong."""
 ROOM_WITHIN = 30.0
-BESIDE = 3
-"""MiB of a container that are not its program's: what starts it and looks after it."""
-CALM = 5
-"""Thousandths of a processor that a pod uses at most which computes nothing."""
+BESIDE = 3 * 2**20
+"""Bytes of a container that are not its program's: what starts it and looks after it."""
+CALM = 0.005
+"""Of a processor: what a pod uses at most that computes nothing."""
 
 
 class E2(ClusterLab):
@@ -77,12 +77,10 @@ class E2(ClusterLab):
     def prepare(self, space: Space, values: Values) -> None:  # type: ignore[override]
         """One Ready pod, no autoscaler, no nodes of its own."""
         self.furnish(space, values)
-        for each in space.list("HorizontalPodAutoscaler"):
-            space.delete("HorizontalPodAutoscaler", each["metadata"]["name"])
+        space.delete_all("HorizontalPodAutoscaler")
         space.apply(manifest(values), service(values["app"]))
         space.scale(values["app"], 1)
-        if not until(lambda: settled(space, values["app"], 1), READY_WITHIN):
-            raise TemporaryError(f"{values['app']} is not Ready with one pod after {READY_WITHIN:.0f} s")
+        expect(lambda: settled(space, values["app"], 1), READY_WITHIN, f"{values['app']} is not Ready with one pod")
         racks.remove_all(space)
 
     def observe(self, space: Space, values: Values) -> dict[str, Any]:  # type: ignore[override]
@@ -116,8 +114,7 @@ class E2(ClusterLab):
     def reset(self, space: Space, values: Values) -> list[str]:  # type: ignore[override]
         """Autoscaler, nodes and namespace go; the autoscaler first, so that no more pods come."""
         if space.exists():
-            for each in space.list("HorizontalPodAutoscaler"):
-                space.delete("HorizontalPodAutoscaler", each["metadata"]["name"])
+            space.delete_all("HorizontalPodAutoscaler")
         removed = racks.remove_all(space)
         return [*super().reset(space, values), *removed]
 
@@ -189,7 +186,7 @@ def busy(space: Space, app: str) -> int | None:
 
 def calm(space: Space, app: str) -> None:
     """Return when the workload was measured to use next to nothing."""
-    hold(lambda: (use := busy(space, app)) is not None and use <= QUIET, READY_WITHIN, f"{app} is still busy")
+    expect(lambda: (use := busy(space, app)) is not None and use <= QUIET, READY_WITHIN, f"{app} is still busy")
 
 
 def settled(space: Space, app: str, replicas: int) -> bool:
@@ -235,7 +232,7 @@ import sys, time
 kept = []
 def resident():
     return sum(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS:"))
-while resident() < {kilobytes}:
+while 1024 * resident() < {bytes}:
     kept.append(b"1" * 100_000)
 while {spin}:
     pass
@@ -247,8 +244,8 @@ time.sleep(3600)
 def of_case(case: Values) -> Object:
     """The Deployment of a case."""
     labels, uses = {APP: case["id"]}, case["uses"]
-    spin = "cpu" in uses and amount(uses["cpu"]) > CALM
-    text = USES.format(kilobytes=1024 * (amount(uses["memory"]) - BESIDE) if "memory" in uses else 0, spin=spin)
+    spin = quantity(uses.get("cpu", "0")) > CALM
+    text = USES.format(bytes=quantity(uses.get("memory", "0")) - BESIDE, spin=spin)
     limits = {"cpu": uses["cpu"]} if spin else {}
     containers = [{"name": "app", "image": "host", "command": ["python3", "-S", "-c", text],
                    "resources": {"requests": case["requests"], "limits": limits}}]
@@ -258,11 +255,6 @@ def of_case(case: Values) -> Object:
             "spec": {"replicas": case["pods"], "selector": {"matchLabels": labels},
                      "template": {"metadata": {"labels": labels}, "spec": {
                          "terminationGracePeriodSeconds": 0, "containers": containers}}}}
-
-
-def amount(text: str) -> int:
-    """The number of ``60m`` or ``42Mi``."""
-    return int(re.match(r"\d+", text)[0])  # type: ignore[index]
 
 
 def measured(space: Space, case: Values) -> bool:
@@ -278,40 +270,31 @@ def near(uses: Values, usage: Values | None) -> bool:
     """Is this use what a case says, processors within a tenth, memory within a thirtieth?"""
     if usage is None:
         return False
-    cpu, memory = 1000 * quantity(usage["cpu"]), quantity(usage["memory"]) / 2**20
-    wanted = amount(uses.get("cpu", "1m"))
+    cpu, wanted = quantity(usage["cpu"]), quantity(uses.get("cpu", "0"))
     enough = cpu <= CALM if wanted <= CALM else abs(cpu / wanted - 1) <= 0.1
-    return enough and ("memory" not in uses or abs(memory / amount(uses["memory"]) - 1) <= 1 / 30)
+    return enough and ("memory" not in uses or
+                       abs(quantity(usage["memory"]) / quantity(uses["memory"]) - 1) <= 1 / 30)
 
 
-def decide(space: Space, *chosen: Values, cases: Any = ()) -> dict[str, int]:
+def decide(space: Space, cases: Sequence[Values]) -> dict[str, int]:
     """By id of a case the number of pods that the autoscaler sets first; see ``first_decision``.
 
     :raises TemporaryError: pods did not use what they should, or nothing was decided in time
     """
     found = {}
-    every = [*chosen, *cases]
     try:
-        space.apply(*map(of_case, every))
-        for case in every:
-            hold(lambda case=case: measured(space, case), MEASURED_WITHIN,
+        space.apply(*map(of_case, cases))
+        for case in cases:
+            expect(lambda case=case: measured(space, case), MEASURED_WITHIN,
                  f"the pods of {case['id']} do not use {case['uses']}")
-        for case in every:
+        for case in cases:
             space.apply(autoscaler(case["id"], **case["autoscaler"]))
-        for case in every:
+        for case in cases:
             found[case["id"]] = first_decision(space, case)
     finally:
-        for case in every:
+        for case in cases:
             space.delete("HorizontalPodAutoscaler", case["id"])
             space.delete("Deployment", case["id"])
-    return found
-
-
-def hold(happened: Callable[[], Any], within: float, what: str) -> Any:
-    """The first true answer; TemporaryError with ``what`` where none comes in time."""
-    found = until(happened, within)
-    if not found:
-        raise TemporaryError(f"{what} after {within:.0f} s")
     return found
 
 
@@ -320,7 +303,7 @@ def first_decision(space: Space, case: Values) -> int:
 
     Its events say what it set ("SuccessfulRescale", "New size: 3"), its conditions whether it could compute anything.
     """
-    hold(lambda: condition(space, case["id"], "ScalingActive"), DECIDED_WITHIN,
+    expect(lambda: condition(space, case["id"], "ScalingActive"), DECIDED_WITHIN,
          f"the autoscaler of {case['id']} decides nothing")
     until(lambda: sizes(space, case["id"]), SETTLED)
     return (sizes(space, case["id"]) or [case["pods"]])[0]
@@ -374,16 +357,16 @@ def room(space: Space, values: Values, pool: Any = None, pods: Any = (PEAK, 1), 
     read = None if pool is None else NodePool.read(pool)
     made = Room()
     app = values["app"]
-    for each in space.list("HorizontalPodAutoscaler"):
-        space.delete("HorizontalPodAutoscaler", each["metadata"]["name"])
+    space.delete_all("HorizontalPodAutoscaler")
     try:
-        space.scale(app, 0) if space.get("Deployment", app) else None
-        hold(lambda: not space.list("Pod", f"{APP}={app}"), READY_WITHIN, f"pods of {app} are left")
+        if space.get("Deployment", app):
+            space.scale(app, 0)
+        expect(lambda: not space.list("Pod", f"{APP}={app}"), READY_WITHIN, f"pods of {app} are left")
         racks.remove_all(space)
         provisioner.make(space, f"rack-{racks.label(space)}-small-0", "small")
         space.apply(manifest(values, **racks.settings(space)))
         space.scale(app, 1)
-        hold(lambda: settled(space, app, 1), READY_WITHIN, f"{app} is not Ready on its node")
+        expect(lambda: settled(space, app, 1), READY_WITHIN, f"{app} is not Ready on its node")
         with Provisioner(space, read) if read else contextlib.nullcontext() as working:
             for wanted in pods:
                 space.scale(app, wanted)

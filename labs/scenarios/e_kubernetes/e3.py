@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from labs.cluster.observation import Observation
-from labs.cluster.space import APP, Object, Space, complete, ready, until
-from labs.errors import PermanentError, TemporaryError
+from labs.cluster.space import APP, Object, Space, complete, expect, ready
+from labs.errors import PermanentError
 from labs.scenarios.base import Values, digest, pick, shuffled
 from labs.scenarios.cluster_lab import ClusterLab
 from labs.scenarios.e_kubernetes import racks
@@ -66,8 +66,7 @@ class E3(ClusterLab):
         space.apply(manifest(space, values), manager="learner")
         space.apply(service(values["app"]))
         space.delete_all("Pod", f"{APP}={values['app']}")  # the scheduler moves nobody who runs
-        if not until(lambda: settled(space, values["app"]), READY_WITHIN):
-            raise TemporaryError(f"{values['app']} is not Ready after {READY_WITHIN:.0f} s")
+        expect(lambda: settled(space, values["app"]), READY_WITHIN, f"{values['app']} is not Ready")
 
     def observe(self, space: Space, values: Values) -> dict[str, Any]:  # type: ignore[override]
         """By rack the workload's pods on it; by budget how many disruptions it allows now."""
@@ -96,8 +95,7 @@ class E3(ClusterLab):
             return cut(space, values["app"], **options)
         if program == "stuck":
             space.apply(*stuck(values), *blocking(values))
-            if not until(lambda: teams_there(space, values["teams"]), READY_WITHIN):
-                raise TemporaryError(f"the teams' pods do not run after {READY_WITHIN:.0f} s")
+            expect(lambda: teams_there(space, values["teams"]), READY_WITHIN, "the teams' pods do not run")
             return None
         raise PermanentError(f"lab {self.id} has no program {program!r}",
                              "It has manifest, racks, drain, maintain, cut and stuck.")

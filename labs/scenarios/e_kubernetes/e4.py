@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from labs.cluster.observation import Observation, ask
-from labs.cluster.space import APP, Object, Space, ready, restarts, until
+from labs.cluster.space import APP, Object, Space, expect, ready, restarts
 from labs.errors import PermanentError, TemporaryError
 from labs.scenarios.base import Values, digest, pick
 from labs.scenarios.cluster_lab import ClusterLab
@@ -201,10 +201,7 @@ def address_of(space: Space, app: str) -> str:
                 return str(address)
         return ""
 
-    found = until(listening, READY_WITHIN)
-    if not found:
-        raise TemporaryError(f"{app} does not listen after {READY_WITHIN:.0f} s")
-    return str(found)
+    return str(expect(listening, READY_WITHIN, f"{app} does not listen"))
 
 
 def _switch(space: Space, app: str, name: str) -> None:
@@ -219,8 +216,8 @@ def press(space: Space, pod: Object, name: str, query: str = "") -> None:
     :raises TemporaryError: it does not answer in READY_WITHIN seconds
     """
     path = f"/switch/{name}" + (f"?{query}" if query else "")
-    if not until(lambda: ask(space, pod["status"]["podIP"], PORT, path, "POST")[0] == 200, READY_WITHIN):
-        raise TemporaryError(f"{pod['metadata']['name']} does not answer after {READY_WITHIN:.0f} s")
+    expect(lambda: ask(space, pod["status"]["podIP"], PORT, path, "POST")[0] == 200, READY_WITHIN,
+           f"{pod['metadata']['name']} does not answer")
 
 
 def deadlock(space: Space, app: str) -> str:
@@ -240,14 +237,20 @@ def _opened(space: Space, app: str) -> None:
         pods = space.pods(app)
         return bool(pods) and all(ask(space, each["status"].get("podIP", ""), PORT, "/")[0] == 200 for each in pods)
 
-    if not until(every, READY_WITHIN):
-        raise TemporaryError(f"not every pod of {app} serves after {READY_WITHIN:.0f} s", 1.0)
+    expect(every, READY_WITHIN, f"not every pod of {app} serves", 1.0)
+
+
+def ready_pods(space: Space, app: str) -> list[Object]:
+    """A workload's Ready pods, oldest first; at least one.
+
+    :raises TemporaryError: there is none in READY_WITHIN seconds
+    """
+    return list(expect(lambda: [each for each in space.pods(app) if ready(each)], READY_WITHIN,
+                       f"no pod of {app} is Ready"))
 
 
 def _strike(space: Space, app: str, name: str, query: str = "") -> str:
-    found = until(lambda: [each for each in space.pods(app) if ready(each)], READY_WITHIN)
-    if not found:
-        raise TemporaryError(f"no pod of {app} is Ready after {READY_WITHIN:.0f} s")
+    found = ready_pods(space, app)
     press(space, found[0], name, query)
     return str(found[0]["metadata"]["name"])
 

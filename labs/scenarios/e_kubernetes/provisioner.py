@@ -20,8 +20,8 @@ from jsonschema import Draft202012Validator
 
 from labs.cluster.nodes.admission import requested
 from labs.cluster.nodes.environment import ConfigError, quantity
-from labs.cluster.space import Object, Space, until
-from labs.errors import LabError, PermanentError, TemporaryError
+from labs.cluster.space import Object, Space, expect
+from labs.errors import LabError, PermanentError
 from labs.scenarios.e_kubernetes import racks
 
 TYPE = "node.kubernetes.io/instance-type"
@@ -229,8 +229,8 @@ def make(space: Space, name: str, kind: str, labels: Iterable[str] = ()) -> None
     :raises TemporaryError: it does not in KNOWN_WITHIN seconds
     """
     racks.add(space, name, racks.ZONES[0], [f"{TYPE}={kind}", *labels], cpu=f"{TYPES[kind].cpu}m")
-    if not until(lambda: name in [each["metadata"]["name"] for each in racks.of(space)], KNOWN_WITHIN):
-        raise TemporaryError(f"node {name} is not known after {KNOWN_WITHIN:.0f} s")
+    expect(lambda: name in [each["metadata"]["name"] for each in racks.of(space)], KNOWN_WITHIN,
+           f"node {name} is not known")
 
 
 def cpu_of(pod: Object) -> int:

@@ -11,8 +11,8 @@ from typing import Any
 from labs.cluster.nodes import orders
 from labs.cluster.nodes.api import Refused
 from labs.cluster.nodes.services import SOCKET
-from labs.cluster.space import MERGE, Cluster, Object, Space, ready, until
-from labs.errors import PermanentError, TemporaryError
+from labs.cluster.space import MERGE, Cluster, Object, Space, expect, ready, until
+from labs.errors import PermanentError
 from labs.scenarios.base import digest
 from labs.services.state import short_path
 
@@ -64,8 +64,7 @@ def add_all(space: Space) -> None:
     for name, zone in zip(names(space), ZONES, strict=True):
         add(space, name, zone)
         cordon(space.cluster, name, False)
-    if not until(lambda: all_open(space), READY_WITHIN):
-        raise TemporaryError(f"{', '.join(names(space))} are not Ready and open after {READY_WITHIN:.0f} s")
+    expect(lambda: all_open(space), READY_WITHIN, f"{', '.join(names(space))} are not Ready and open")
 
 
 def all_open(space: Space) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graders.checks.e_kubernetes.trials import not_busy
+from graders.checks.e_kubernetes.trials import not_busy, predicted
 from graders.exercise import Finding
 from labs.errors import TemporaryError
 from labs.scenarios.e_kubernetes.e2 import decide
@@ -25,15 +25,12 @@ def compare(part: slice, answer: dict[str, Any], live: Any) -> Iterator[Finding]
     cases, hints = live.values["cases"][part], HINTS[part]
     asked = [case for case in cases if case["id"] in answer["replicas"]]
     try:
-        truth = decide(live.space, *asked)
+        truth = decide(live.space, asked)
     except TemporaryError:
         not_busy("the autoscalers")
         raise
     for case, hint in zip(cases, hints, strict=True):
-        said = answer["replicas"].get(case["id"])
-        right = said is not None and said == truth[case["id"]]
-        told = "no prediction" if said is None else f"you predicted {said}" + (
-            "" if right else "; the autoscaler set another number, or left the one there was")
         uses = ", ".join(f"{amount} {what}" for what, amount in case["uses"].items())
-        yield Finding(f"{case['id']}: pods: {case['pods']}, each uses {uses}", 0.5, right, told,
-                      "what the autoscaler did, predicted", hint)
+        yield predicted(f"{case['id']}: pods: {case['pods']}, each uses {uses}", answer["replicas"].get(case["id"]),
+                        truth.get(case["id"]), "the autoscaler set another number, or left the one there was",
+                        "what the autoscaler did", hint)

@@ -41,10 +41,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
                   f"{'not measured' if use is None else f'{use} %'}, with {peak} pods", f"at most {low} %", TARGET)
     yield Finding(f"there are never more than {most} pods", 0.5, risen and peak <= most, f"at most {peak} pods",
                   f"more than {least} under load, at most {most}", BOUND if peak > most else TARGET)
-    if risen:
-        yield Finding(f"{within} s after the load there are {least} pods again, and were never fewer", 1.5,
-                      bool(down) and fewest >= min(least, seen.looks[0].ready),
-                      f"pods: {len(left)}; fewest Ready: {fewest}", f"pods: {least}", DOWN)
-    else:
-        yield Finding(f"{within} s after the load there are {least} pods again, and were never fewer", 1.5, False,
-                      NOT_COUNTED, f"pods: {least}", TARGET)
+    observed = f"pods: {len(left)}; fewest Ready: {fewest}" if risen else NOT_COUNTED
+    stayed = bool(down) and fewest >= min(least, seen.looks[0].ready)
+    yield Finding(f"{within} s after the load there are {least} pods again, and were never fewer", 1.5,
+                  risen and stayed, observed, f"pods: {least}", DOWN if risen else TARGET)

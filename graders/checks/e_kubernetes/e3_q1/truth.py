@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graders.checks.e_kubernetes.trials import not_busy
+from graders.checks.e_kubernetes.trials import not_busy, predicted
 from graders.exercise import Finding
 from labs.cluster.space import APP, ready, until
 from labs.errors import TemporaryError
@@ -29,12 +29,9 @@ def compare(part: slice, answer: dict[str, Any], live: Any) -> Iterator[Finding]
     for case in asked:
         live.space.apply(*pods_of_case(case))
     for case, hint in zip(cases, hints, strict=True):
-        said = answer["allowed"].get(case["id"])
-        right = said is not None and said == granted(live.space, case)
-        told = "no prediction" if said is None else f"you predicted {said}" + (
-            "" if right else "; the budget's status says another number")
-        yield Finding(f"{case['id']}: {case['ready']} of {case['pods']} pods Ready, {rule(case)}", 0.5, right,
-                      told, "the number in the budget's status, predicted", hint)
+        yield predicted(f"{case['id']}: {case['ready']} of {case['pods']} pods Ready, {rule(case)}",
+                        answer["allowed"].get(case["id"]), granted(live.space, case) if case in asked else None,
+                        "the budget's status says another number", "the number in the budget's status", hint)
 
 
 def rule(case: dict[str, Any]) -> str:
