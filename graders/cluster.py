@@ -141,6 +141,7 @@ class ClusterPool:
         self._closed = False
         self._used = time.monotonic()
         self._busy = 0
+        self._beside: set[str] = set()
 
     @property
     def home(self) -> Path:
@@ -197,6 +198,19 @@ class ClusterPool:
                 threading.Thread(target=self._watch, args=(self._keeper,), name="idle", daemon=True).start()
             return self._cluster
 
+    def up(self, service: str) -> Path:
+        """Start a service that runs beside the cluster, such as ``ingress``, and stops with it; the state folder.
+
+        :raises TemporaryError: it does not become ready; with what was said last
+        """
+        home = self.home
+        self.cluster()
+        with self._lock:
+            if service not in self._beside:
+                _start(home, service)
+                self._beside.add(service)
+        return home
+
     def _watch(self, keeper: Keeper) -> None:
         """Stop a cluster that nobody asked for in IDLE_SECONDS: it holds half a gigabyte."""
         while True:
@@ -214,6 +228,7 @@ class ClusterPool:
         if self._keeper is not None:
             self._keeper.stop()
         self._keeper = self._cluster = None
+        self._beside.clear()
 
     def _fresh(self, cluster: Any) -> Any:
         name = f"attempt-{uuid.uuid4().hex[:10]}"
@@ -230,6 +245,19 @@ class ClusterPool:
             self._forget()
         if self._temporary and self._home is not None:
             shutil.rmtree(self._home, ignore_errors=True)
+
+
+def _start(home: Path, service: str) -> None:
+    """`lab up SERVICE` for the graders' state folder; raises TemporaryError when it fails."""
+    command = [sys.executable, "-m", "labs.cli", "up", service]
+    try:
+        done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=START_SECONDS,
+                              check=False, start_new_session=True)
+    except subprocess.TimeoutExpired as error:
+        raise TemporaryError(f"{service} did not become ready in {START_SECONDS:.0f} s; it said: {error.output}"
+                             ) from error
+    if done.returncode:
+        raise TemporaryError(f"{service} did not start: {(done.stdout + done.stderr)[-800:]}")
 
 
 def sweep(cluster: Any) -> list[str]:

@@ -471,6 +471,16 @@ class Live:
         return self._space
 
     @property
+    def ingress(self) -> Any:
+        """Ports of the ingress controller of the attempt's cluster (``labs.cluster.ingress.flags.Listeners``).
+
+        It is started when the first check asks for it, and stays with the cluster.
+        """
+        from labs.cluster.ingress.flags import Listeners
+
+        return Listeners.read(self._pool.clusters.up("ingress"))
+
+    @property
     def lab(self) -> Any:
         """The scenario of the exercise, prepared; raises PermanentError for an exercise that names none."""
         if self._lab is None:

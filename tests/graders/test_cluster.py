@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import subprocess
 import sys
@@ -40,6 +41,27 @@ def test_an_attempt_finds_nothing_of_the_one_before_and_leaves_nothing(tools, cl
         assert second.pods() == []
         assert until(lambda: not second.cluster.namespaces(f"kubernetes.io/metadata.name={first.name}"), 30)
     assert clusters.warm
+
+
+def test_the_ingress_of_attempts_is_started_when_asked_for_and_is_the_clusters(tools, clusters):
+    if programs.find(programs.tool("traefik")) is None:
+        pytest.skip("missing: traefik (`lab tools fetch traefik`)")
+    rule = {"host": "attempt.test", "http": {"paths": [
+        {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "nothing", "port": {"number": 80}}}}]}}
+    with Live(Pool(clusters=clusters), None, {}, "0" * 12) as live:
+        live.space.apply(
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "nothing"}, "spec": {"ports": [{"port": 80}]}},
+            {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "attempt"},
+             "spec": {"ingressClassName": "traefik", "rules": [rule]}})
+        port = live.ingress.http
+        assert live.ingress == live.ingress     # the second time nothing is started
+
+        def status():
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/", headers={"Host": "attempt.test"})
+            return connection.getresponse().status
+
+        assert until(lambda: status() == 503, 30)       # it has the route; the Service has no pods
 
 
 def test_two_attempts_run_at_once(tools, clusters):
