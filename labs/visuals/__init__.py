@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from labs.visuals.cluster_picture import ClusterView, cluster_view
     from labs.visuals.path_of_credentials import CredentialPath, credential_path
     from labs.visuals.picture import PolicyEvaluation, explain, policy_evaluation
+    from labs.visuals.traffic import Hop, Journey, TrafficPicture
     from labs.visuals.workbench import WhatIf, what_if
 
 __all__ = [
     "AutoscalerView",
     "ClusterView",
     "CredentialPath",
+    "Hop",
+    "Journey",
     "PolicyEvaluation",
+    "TrafficPicture",
     "WhatIf",
     "autoscaler_view",
     "cluster_view",
@@ -34,7 +38,10 @@ _WHERE = {
     "AutoscalerView": "labs.visuals.autoscaler",
     "ClusterView": "labs.visuals.cluster_picture",
     "CredentialPath": "labs.visuals.path_of_credentials",
+    "Hop": "labs.visuals.traffic",
+    "Journey": "labs.visuals.traffic",
     "PolicyEvaluation": "labs.visuals.picture",
+    "TrafficPicture": "labs.visuals.traffic",
     "WhatIf": "labs.visuals.workbench",
     "autoscaler_view": "labs.visuals.autoscaler",
     "cluster_view": "labs.visuals.cluster_picture",
