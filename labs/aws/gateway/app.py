@@ -45,6 +45,7 @@ from labs.aws.gateway.exchange import (
     forwarded_scope,
     whole,
 )
+from labs.aws.gateway.load_balancers import LoadBalancers
 from labs.aws.gateway.ownership import KeyRecord, Ownership
 from labs.aws.gateway.policies import Policies, document
 from labs.aws.gateway.public_access import is_public
@@ -196,6 +197,7 @@ class Gateway:
         self.authorizer.known_beside["secretsmanager", "DescribeSecret"] = lambda secret: secrets_rotation.settings_of(
             self.rotations.get(str(secret.get("ARN")))
         )
+        self.load_balancers = LoadBalancers(self.client)
         self.learner = learner
         self.listeners: dict[str, str] = {}  # what __main__ writes to listeners.json
         self.notes: dict[tuple[str, ...], Any] = {}  # what corrections remember, as short-lived as the engine's state
@@ -253,6 +255,7 @@ class Gateway:
         self.accesses.clear()
         self.analyzers.clear()
         self.guardduty.clear()
+        self.load_balancers.clear()
         self.notes.clear()
         await self._make_learner()
 
@@ -309,7 +312,7 @@ class Gateway:
         headers: RawHeaders = [(bytes(name), bytes(value)) for name, value in scope["headers"]]
         path = scope.get("raw_path") or scope["path"].encode()
         if path.startswith(b"/_lab/") and shorthands:
-            await self._lab_request(scope, path.decode("latin-1"), send)
+            await self._lab_request(scope, path.decode("latin-1"), receive, send)
             return
         exchange = Exchange(
             gateway=self,
@@ -606,6 +609,8 @@ class Gateway:
         call = exchange.call
         if call is None:
             return
+        if exchange.error is None:
+            self.load_balancers.note(call.service, call.operation, exchange.account, call.region)
         if exchange.credential:
             principal = exchange.credential.principal
             used = self.notes.setdefault(("services-used", principal.role_arn or principal.arn), {})
@@ -656,8 +661,10 @@ class Gateway:
 
     # -- the gateway's own API -----------------------------------------------------------------------------------------
 
-    async def _lab_request(self, scope: dict[str, Any], path: str, send: Send) -> None:
+    async def _lab_request(self, scope: dict[str, Any], path: str, receive: Receive, send: Send) -> None:
         try:
+            if (scope["method"], path) == ("POST", "/_lab/load-balancers/health"):
+                self.load_balancers.health = json.loads(await Body(receive, scope["headers"]).read())
             status, answer = await self._lab(scope["method"], path, scope.get("query_string", b"").decode("latin-1"))
         except (LabError, AwsError) as error:
             status, answer = 409, {"error": str(error)}
@@ -697,6 +704,10 @@ class Gateway:
             names = ("account", "issuer", "location", "cluster")
             self.issuer_keys.route(*(given.get(name, "") for name in names))
             return 200, given
+        if (method, path) == ("GET", "/_lab/load-balancers"):
+            return 200, await self.load_balancers.told(parse_qs(query).get("seen", [""])[0])
+        if (method, path) == ("POST", "/_lab/load-balancers/health"):
+            return 200, {"groups": len(self.load_balancers.health)}
         if path.startswith("/_lab/instances/"):
             given = {name: values[0] for name, values in parse_qs(query).items()}
             return await instances.lab_request(self, method, path, given)

@@ -51,6 +51,7 @@ class Acm(Operations):
     def reset(self) -> None:
         """Forget every certificate."""
         self._certificates.clear()
+        _keys.clear()
         self._tokens.clear()
 
     def _mine(self, neighbours: Neighbours) -> dict[str, dict[str, Any]]:
@@ -159,6 +160,7 @@ class Acm(Operations):
             "Chain": chain.decode(),
         }
         self._mine(neighbours)[arn] = record
+        _keys[arn] = _bytes(params.get("PrivateKey")).decode()
         return {"CertificateArn": arn}
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -253,6 +255,15 @@ class Acm(Operations):
 
 
 # -- records -----------------------------------------------------------------------------------------------------------
+
+
+_keys: dict[str, str] = {}
+
+
+def private_key(arn: str) -> str | None:
+    """A certificate's key in PEM, for services integrated with ACM, which get it as no API call does; None: no such
+    certificate, or it is not issued yet."""
+    return _keys.get(arn)
 
 
 def _arn(neighbours: Neighbours) -> str:
@@ -414,6 +425,9 @@ def _issue(record: dict[str, Any]) -> None:
         name: record[name] for name in ("SubjectAlternativeNames", "KeyAlgorithm", "SignatureAlgorithm", "DomainName")
     }
     record.update({**_facts(made), **asked, "Issuer": "Amazon", "Status": "ISSUED", "IssuedAt": _now()})
+    _keys[record["CertificateArn"]] = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
     record["Pem"] = made.public_bytes(serialization.Encoding.PEM).decode()
     record["Chain"] = authority.public_bytes(serialization.Encoding.PEM).decode()
 

@@ -215,6 +215,13 @@ async def _health(exchange: Exchange, params: Params) -> None:
     await _group(exchange, str(params.get("TargetGroupArn", "")))
 
 
+async def _health_seen(exchange: Exchange, params: Params, result: Params) -> Params:
+    """As the load balancers' data plane sees the targets, where one runs (``labs.aws.balancing``)."""
+    arn, registered = str(params.get("TargetGroupArn", "")), result.get("TargetHealthDescriptions") or []
+    told = exchange.gateway.load_balancers.described(arn, registered, bool(params.get("Targets")))
+    return {"TargetHealthDescriptions": told}
+
+
 async def _group_fields(exchange: Exchange, params: Params, result: Params) -> Params:
     """Defaults of a network target group's health check, and nothing asked for that is not there."""
     for group in result.get("TargetGroups") or []:
@@ -336,6 +343,7 @@ CORRECTIONS = Corrections(
         "DescribeLoadBalancerAttributes": _attributes,
         "CreateTargetGroup": _group_fields,
         "DescribeTargetGroups": _group_fields,
+        "DescribeTargetHealth": _health_seen,
         "DescribeRules": _rules,
     },
     pages={
