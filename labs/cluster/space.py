@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import yaml
 
+from labs.cluster.network.addresses import port
 from labs.cluster.nodes.api import Refused
 from labs.errors import PermanentError, TemporaryError
 from labs.services import state
@@ -137,6 +138,18 @@ class Cluster:
             return str(said["pods"]) + ".".join(address.split(".")[2:])
         except (OSError, ValueError, KeyError) as error:
             raise PermanentError(f"Pods of {self.kubeconfig} cannot be reached from here: {error!r}") from None
+
+    def service_end(self, address: str, number: int) -> str:
+        """Where programs of this machine reach a cluster IP of the embedded cluster: ``127.96.x.y:PORT``, usually.
+
+        :raises PermanentError: it is no embedded cluster
+        """
+        try:
+            said = json.loads((self.kubeconfig.parent / RANGES).read_text(encoding="utf-8"))
+            end = str(said["services"]) + ".".join(address.split(".")[2:])
+        except (OSError, ValueError, KeyError) as error:
+            raise PermanentError(f"Services of {self.kubeconfig} cannot be reached from here: {error!r}") from None
+        return f"{end}:{port(number)}"
 
     def nodes(self) -> list[Object]:
         """Every node."""

@@ -85,6 +85,7 @@ class Traffic:
     :param phases: rate and seconds of each phase, instead of ``rate`` and ``seconds``
     :param seed: customers come as a Poisson process drawn from this; evenly without it
     :param pages: send customers to the frontend's pages instead of the backend's API
+    :param fresh: every request has a connection of its own, so that it may meet any replica
     """
 
     def __init__(
@@ -95,12 +96,13 @@ class Traffic:
         phases: Sequence[Phase] = (),
         seed: int | None = None,
         pages: bool = False,
+        fresh: bool = False,
     ) -> None:
         self._phases = tuple(phases) or ((rate, seconds),)
         self._seconds = sum(lasts for _, lasts in self._phases)
         if not all(0 < r <= MOST_RATE and lasts > 0 for r, lasts in self._phases) or self._seconds > LONGEST:
             raise ValueError(f"a rate above 0 up to {MOST_RATE:.0f} a second, and up to {LONGEST:.0f} seconds")
-        self._url, self._pages = url, pages
+        self._url, self._pages, self._idle = url, pages, 0 if fresh else 20
         self._arrivals = arrivals(self._phases, random.Random(seed) if seed is not None else None)
         self._rate = sum(r * lasts for r, lasts in self._phases) / self._seconds
         self._ended = threading.Event()
@@ -150,7 +152,7 @@ class Traffic:
         return len(self._failed)
 
     async def _run(self) -> None:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=self._idle)
         transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
         loop, mix = asyncio.get_running_loop(), PAGES_MIX if self._pages else MIX
         tasks: set[asyncio.Task[None]] = set()
