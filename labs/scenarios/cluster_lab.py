@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -118,7 +118,7 @@ def session(lab: ClusterLab, enrolled: Mapping[str, str]) -> ClusterSession:
 
     :param enrolled: ``labs.services.learner()``
     """
-    home = running_cluster()
+    home = running_cluster(lab.needs)
     values = lab.values(bytes.fromhex(enrolled["seed"]))
     kubeconfig = kubeconfig_for(home / "kubeconfig", home / f"{lab.id}.kubeconfig", values["namespace"])
     os.environ["KUBECONFIG"] = str(kubeconfig)
@@ -126,17 +126,18 @@ def session(lab: ClusterLab, enrolled: Mapping[str, str]) -> ClusterSession:
     return ClusterSession(lab, Cluster(kubeconfig), enrolled["account"], bytes.fromhex(enrolled["seed"]))
 
 
-def running_cluster() -> Path:
-    """The state folder, with a cluster that answers; starting one takes some seconds and says so."""
+def running_cluster(services_needed: Sequence[str] = ("kubernetes",)) -> Path:
+    """The state folder, with a cluster and what else is needed beside it; starting that takes some seconds and says so.
+    """
     from labs import services
     from labs.cluster.drivers import base
 
-    home, needed = services.home(), ("kubernetes", "nodes") if base.chosen().name == "embedded" else ("kubernetes",)
-    states = {row.name: row.state for row in services.status() if row.name in needed}
-    if set(states.values()) != {"running"}:
-        print("Starting the cluster, which takes some seconds.", file=sys.stderr)
-        services.up(["kubernetes"])
-    return home
+    nodes = ("nodes",) if base.chosen().name == "embedded" else ()
+    running = {row.name for row in services.status() if row.state == "running"}
+    if not running >= {*services_needed, *nodes}:
+        print("Starting what the lab needs, which takes some seconds.", file=sys.stderr)
+        services.up(list(services_needed))
+    return services.home()
 
 
 def _find_kubectl() -> None:
