@@ -8,4 +8,5 @@ May use ``labs.jail``, ``labs.toolbox``, ``labs.services`` and ``labs.errors``; 
     nodes/          what plays the nodes
     network/        Services, names and policies on loopback
     ingress/        Traefik as the ingress controller
+    certificates/   pebble and cert-manager
 """

@@ -42,14 +42,17 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Source:
-    """Where several programs come from together; a table ``sources`` of ``tools.toml``."""
+    """Where several programs come from together; a table ``sources`` of ``tools.toml``.
+
+    Without ``releases`` its programs can only be built.
+    """
 
     version: str
-    releases: str
-    variable: str
-    file: str
-    sums: str
     module: Path
+    releases: str = ""
+    variable: str = ""
+    file: str = ""
+    sums: str = ""
     member: str = ""
     stamp: dict[str, str] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
@@ -188,7 +191,7 @@ def _fetch(wanted: Tool, report: Report) -> Found:
     reasons = []
     for leftover in _tools().glob(f".{wanted.name}-{wanted.version}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for way in (_download, _build):
+    for way in (_download, _build) if wanted.source and wanted.source.releases else (_build,):
         scratch = Path(tempfile.mkdtemp(prefix=f".{wanted.name}-{wanted.version}.", dir=_tools()))
         try:
             return _land(wanted, scratch, way(wanted, scratch / wanted.name, report), report)

@@ -53,6 +53,7 @@ IDENTITIES = (
     Identity("controller-manager", "system:kube-controller-manager", serves=("localhost", "127.0.0.1")),
     Identity("scheduler", "system:kube-scheduler", serves=("localhost", "127.0.0.1")),
     Identity("nodes", "labs:nodes", serves=("localhost", "127.0.0.1")),
+    Identity("certificates", "labs:certificates", serves=("localhost", "127.0.0.1"), client=False),
 )
 
 

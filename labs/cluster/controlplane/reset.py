@@ -25,7 +25,7 @@ _CLASSES = {"storageclasses standard", "volumesnapshotclasses standard", *(
     f"customresourcedefinitions {name}.snapshot.storage.k8s.io"
     for name in ("volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"))}
 """What the nodes make for volumes and snapshots, some seconds after the start."""
-USERS = ("ingress",)
+USERS = ("ingress", "acme", "certificates")
 """Services that have made themselves an account in the cluster: they are started anew with it."""
 RETRIED_SECONDS = 20.0
 """How long a server that asks to be asked again is."""

@@ -99,7 +99,7 @@ def connect(home: Path, port: int, identity: str = "") -> http.client.HTTPSConne
 def get(connection: http.client.HTTPConnection, path: str) -> Any:
     """The body of a 200 answer; TemporaryError for everything else."""
     try:
-        connection.request("GET", path, headers={"Host": "localhost"})
+        connection.request("GET", path, headers={"Host": "localhost", "User-Agent": "labs"})
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
@@ -109,6 +109,20 @@ def get(connection: http.client.HTTPConnection, path: str) -> Any:
     if answer.status != 200:
         raise TemporaryError(f"GET {path} answers {answer.status}: {body[-300:].decode(errors='replace')}")
     return body
+
+
+def call(connection: http.client.HTTPSConnection, method: str, path: str, body: Any = None,
+         kind: str = "application/json", good: tuple[int, ...] = (200, 201)) -> Any:
+    """The answered object; TemporaryError for any other answer, as a server that starts gives many."""
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": kind})
+        answer = connection.getresponse()
+        said = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise TemporaryError(f"{method} {path}: {error or type(error).__name__}") from error
+    if answer.status not in good:
+        raise TemporaryError(f"{method} {path} answers {answer.status}: {said[-300:].decode(errors='replace')}")
+    return json.loads(said)
 
 
 ETCD = Service(

@@ -7,15 +7,13 @@ the one the supervisor knows.
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from labs.cluster.controlplane.services import READY_WITHIN, connect
+from labs.cluster.controlplane.services import READY_WITHIN, call, connect
 from labs.cluster.ingress import flags, manifests
 from labs.cluster.ingress.flags import Listeners
 from labs.errors import LabError, PermanentError, TemporaryError
@@ -72,32 +70,18 @@ def _made(home: Path, api: int) -> tuple[str, bool]:
     """The account's token ("TokenRequest", Kubernetes API reference), and whether there is the Gateway API."""
     connection = connect(home, api, "admin")
     try:
-        groups = _call(connection, "GET", "/apis")["groups"]
+        groups = call(connection, "GET", "/apis")["groups"]
         gateway = any(each["name"] == manifests.GATEWAY for each in groups)
         for path, item in manifests.applied().items():
-            _call(connection, "PATCH", f"{path}?fieldManager=labs-ingress&force=true", item,
+            call(connection, "PATCH", f"{path}?fieldManager=labs-ingress&force=true", item,
                   "application/apply-patch+yaml")
         for path, item in manifests.created(gateway).items():
-            _call(connection, "POST", path, item, good=(201, 409))
+            call(connection, "POST", path, item, good=(201, 409))
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
                  "spec": {"expirationSeconds": TOKEN_SECONDS}}
-        return _call(connection, "POST", f"{manifests.ACCOUNT}/token", asked)["status"]["token"], gateway
+        return call(connection, "POST", f"{manifests.ACCOUNT}/token", asked)["status"]["token"], gateway
     finally:
         connection.close()
-
-
-def _call(connection: http.client.HTTPSConnection, method: str, path: str, body: Any = None,
-          kind: str = "application/json", good: tuple[int, ...] = (200, 201)) -> Any:
-    """The answered object; TemporaryError for any other answer, as a server that starts gives many."""
-    try:
-        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": kind})
-        answer = connection.getresponse()
-        said = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise TemporaryError(f"{method} {path}: {error or type(error).__name__}") from error
-    if answer.status not in good:
-        raise TemporaryError(f"{method} {path} answers {answer.status}: {said[-300:].decode(errors='replace')}")
-    return json.loads(said)
 
 
 def _listeners(home: Path, number: int) -> Listeners:
