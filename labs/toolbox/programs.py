@@ -44,15 +44,15 @@ Report = Callable[[str], None]
 class Source:
     """Where several programs come from together; a table ``sources`` of ``tools.toml``.
 
-    Without ``releases`` its programs can only be built.
+    Where ``releases`` is empty its programs can only be built.
     """
 
     version: str
+    releases: str
+    variable: str
+    file: str
+    sums: str
     module: Path
-    releases: str = ""
-    variable: str = ""
-    file: str = ""
-    sums: str = ""
     member: str = ""
     stamp: dict[str, str] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
@@ -128,7 +128,8 @@ def tools() -> dict[str, Tool]:
 
 def _source(name: str, entry: dict[str, Any]) -> Source:
     changes = tuple(Change(**each) for each in entry.get("changes", ()))
-    return Source(module=HERE / "build" / name, **{**entry, "changes": changes})
+    published = dict.fromkeys(("releases", "variable", "file", "sums"), "")
+    return Source(module=HERE / "build" / name, **{**published, **entry, "changes": changes})
 
 
 def _tool(name: str, entry: dict[str, Any], sources: dict[str, Source]) -> Tool:
