@@ -1,28 +1,27 @@
 """The cluster's DNS server: dnslib reads and writes the messages, ``names`` knows the answers.
 
-On UDP and TCP.  Names outside the cluster are passed on to the name servers of this machine as they are.
+On UDP and TCP.  Names outside the cluster are passed on as they are: to the resolver of the cluster's VPC
+(``labs.aws.dns``) while that runs, else to the name servers of this machine.
 CoreDNS would take 40 MB for the same; dnslib takes one.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dnslib
 
+from labs import dns_transport
 from labs.cluster.network import names
-from labs.cluster.network.addresses import numeric
 from labs.cluster.network.table import Table
+from labs.errors import TemporaryError
 
 TTL = 5
 """Seconds, as CoreDNS's kubernetes plug-in has it."""
-PASSED_ON_WITHIN = 3.0
-UDP_BYTES = 1232
-"""Longest answer over UDP; a longer one is cut, and the client comes back over TCP."""
 REVERSE = ".in-addr.arpa"
 
 
@@ -78,31 +77,25 @@ def _record(name: str, kind: str, data: Any) -> dnslib.RR:
 
 
 class Server:
-    """Answers on sockets it is given; ``upstream`` are the machine's name servers."""
+    """Answers on sockets it is given.
 
-    def __init__(self, table: Table, upstream: list[str]) -> None:
+    :param upstream: who is asked for other names: address and port of each, at the time
+    """
+
+    def __init__(self, table: Table, upstream: Callable[[], list[tuple[str, int]]]) -> None:
         self._table = table
         self._upstream = upstream
-        self._transports: list[Any] = []
+        self._listeners = dns_transport.Listeners(self.reply)
 
     async def listen(self, address: str, port: int) -> None:
         """On UDP and TCP; raises OSError."""
-        loop = asyncio.get_running_loop()
-        stream = await asyncio.start_server(self._stream, address, port)
-        try:
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), (address, port))
-        except OSError:
-            stream.close()
-            raise
-        self._transports += [stream, transport]
+        await self._listeners.listen(address, port)
 
     def close(self) -> None:
         """Listen no more."""
-        for each in self._transports:
-            each.close()
-        self._transports.clear()
+        self._listeners.close()
 
-    async def reply(self, data: bytes, most: int) -> bytes | None:
+    async def reply(self, data: bytes, most: int, client: str = "") -> bytes | None:
         """The answer to one message, None for what is no question."""
         try:
             question = dnslib.DNSRecord.parse(data)
@@ -117,79 +110,23 @@ class Server:
         return packed if len(packed) <= most else bytes(said.truncate().pack())
 
     async def _pass_on(self, data: bytes, question: dnslib.DNSRecord) -> bytes:
-        """The answer of the machine's name servers; SERVFAIL when none answers."""
-        loop = asyncio.get_running_loop()
-        for server in self._upstream:
-            said: asyncio.Future[bytes] = loop.create_future()
-            try:
-                transport, _ = await loop.create_datagram_endpoint(lambda said=said: _Once(said),   # type: ignore[misc]
-                                                                   remote_addr=(server, 53))
-            except OSError:
-                continue
-            try:
-                transport.sendto(data)
-                with contextlib.suppress(TimeoutError, OSError):
-                    async with asyncio.timeout(PASSED_ON_WITHIN):
-                        return await said
-            finally:
-                transport.close()
-        reply = question.reply(ra=1)
-        reply.header.rcode = dnslib.RCODE.SERVFAIL
-        return bytes(reply.pack())
-
-    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """"DNS Transport over TCP" (RFC 7766): each message after its length."""
+        """The answer of the servers above; SERVFAIL when none answers."""
         try:
-            while True:
-                async with asyncio.timeout(30):
-                    (length,) = struct.unpack("!H", await reader.readexactly(2))
-                    said = await self.reply(await reader.readexactly(length), 65535)
-                if said is None:
-                    break
-                writer.write(struct.pack("!H", len(said)) + said)
-        except (TimeoutError, OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+            return await dns_transport.ask(self._upstream(), data)
+        except TemporaryError:
+            reply = question.reply(ra=1)
+            reply.header.rcode = dnslib.RCODE.SERVFAIL
+            return bytes(reply.pack())
 
 
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._tasks: set[asyncio.Task[None]] = set()
+def upstream(resolvers: Path) -> list[tuple[str, int]]:
+    """Who is asked for other names: the resolver of the cluster's VPC while `lab up dns` has one, then the machine's.
 
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, address: Any) -> None:
-        task = asyncio.create_task(self._answer(data, address))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, data: bytes, address: Any) -> None:
-        said = await self._server.reply(data, UDP_BYTES)
-        if said is not None and not self._transport.is_closing():
-            self._transport.sendto(said, address)
-
-
-class _Once(asyncio.DatagramProtocol):
-    def __init__(self, said: asyncio.Future[bytes]) -> None:
-        self._said = said
-
-    def datagram_received(self, data: bytes, address: Any) -> None:
-        if not self._said.done():
-            self._said.set_result(data)
-
-    def error_received(self, error: Exception) -> None:
-        if not self._said.done():
-            self._said.set_exception(error)
-
-
-def upstream(file: Path = Path("/etc/resolv.conf")) -> list[str]:
-    """The name servers of this machine."""
+    :param resolvers: where that service tells its addresses
+    """
+    machine = dns_transport.machine()
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    found = [line.split()[1] for line in lines if line.startswith("nameserver") and len(line.split()) > 1]
-    return [each for each in found if numeric(each)]
+        address, port = json.loads(resolvers.read_text(encoding="utf-8"))["cluster"].rsplit(":", 1)
+        return [(address, int(port)), *machine]
+    except (OSError, ValueError, KeyError):
+        return machine

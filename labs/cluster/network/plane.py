@@ -60,7 +60,7 @@ class Network:
         self._listeners = Listeners(self.router)
         self.ends = ends.Ends(self.router, f"https://127.0.0.1:{api_port}", folder / "pki" / "ca.crt")
         self.table.changed = self._changed
-        self._names = dns.Server(self.table, dns.upstream())
+        self._names = dns.Server(self.table, lambda: dns.upstream(folder.parent / "dns.json"))
 
     def _changed(self) -> None:
         self._listeners.wake()

@@ -11,8 +11,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
+from labs.aws.dns.probes import probe
 from labs.aws.gateway.calls import AwsError
 from labs.aws.gateway.corrections import Corrections, Params, ask
 from labs.aws.gateway.corrections.route53_more import INSTEAD, authorized, bare, delegation_set, every_record, kept
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
 
 Record = dict[str, Any]
-_PROBE_SECONDS = 4.0  # "the endpoint must establish a connection within four seconds" (HTTP and HTTPS)
 _POLICIES = ("Weight", "Failover", "Region", "GeoLocation", "MultiValueAnswer", "CidrRoutingConfig",
              "GeoProximityLocation")  # fmt: skip
 
@@ -282,39 +280,10 @@ async def _status(exchange: Exchange, params: Params) -> Params:
     """One checker, in this process: it asks endpoints on the loopback network, and reaches no other."""
     check = (await ask(exchange, "GetHealthCheck", HealthCheckId=params.get("HealthCheckId")))["HealthCheck"]
     config = check.get("HealthCheckConfig") or {}
-    status = await probe(config)
+    status = await asyncio.to_thread(probe, config)
     report = {"Status": status, "CheckedTime": exchange.now}
     address = str(config.get("IPAddress") or "")
     return {"HealthCheckObservations": [{"Region": "us-east-1", "IPAddress": address, "StatusReport": report}]}
-
-
-async def probe(config: Params) -> str:
-    """What a checker reports ("How Route 53 determines whether a health check is healthy": 2xx and 3xx are)."""
-    kind, address, port = str(config.get("Type")), str(config.get("IPAddress") or ""), config.get("Port")
-    unreachable = "Failure: The health checker could not establish a connection within the timeout limit."
-    if not kind.startswith(("HTTP", "TCP")) or not address.startswith("127."):
-        return unreachable
-    try:
-        async with asyncio.timeout(_PROBE_SECONDS):
-            if kind == "TCP":
-                _, writer = await asyncio.open_connection(address, int(port or 80))
-                writer.close()
-                return "Success: TCP connection established"
-            return await _ask_endpoint(config, kind, address, int(port or (443 if "HTTPS" in kind else 80)))
-    except (OSError, TimeoutError, httpx.HTTPError):
-        return unreachable
-
-
-async def _ask_endpoint(config: Params, kind: str, address: str, port: int) -> str:
-    scheme = "https" if kind.startswith("HTTPS") else "http"
-    url = f"{scheme}://{address}:{port}/{str(config.get('ResourcePath') or '').lstrip('/')}"
-    host = {"Host": str(config["FullyQualifiedDomainName"])} if config.get("FullyQualifiedDomainName") else {}
-    async with httpx.AsyncClient(verify=False, trust_env=False) as client:
-        answer = await client.get(url, headers=host)
-    good = 200 <= answer.status_code < 400
-    if good and kind.endswith("_STR_MATCH"):
-        good = str(config.get("SearchString") or "") in answer.text[:5120]
-    return f"{'Success' if good else 'Failure'}: HTTP Status Code {answer.status_code}, {answer.reason_phrase}"
 
 
 async def _check_count(exchange: Exchange, params: Params) -> Params:

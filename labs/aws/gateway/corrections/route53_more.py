@@ -11,9 +11,11 @@ import random
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from labs.aws.dns.hosted import Hosted
+from labs.aws.dns.probes import probe
+from labs.aws.dns.zones import Zone, plain
 from labs.aws.gateway.calls import AwsError
 from labs.aws.gateway.corrections import Instead, Params, ask
-from labs.aws.gateway.corrections.route53_answers import answer
 
 if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
@@ -53,8 +55,6 @@ async def every_record(exchange: Exchange, zone: str) -> list[Params]:
 
 async def healthy(exchange: Exchange, identifier: str) -> bool:
     """Whether Route 53 considers a health check healthy."""
-    from labs.aws.gateway.corrections.route53 import probe
-
     config = (await ask(exchange, "GetHealthCheck", HealthCheckId=identifier))["HealthCheck"]["HealthCheckConfig"]
     kind, inverted = config.get("Type"), bool(config.get("Inverted"))
     if config.get("Disabled"):
@@ -65,7 +65,7 @@ async def healthy(exchange: Exchange, identifier: str) -> bool:
     elif kind == "CLOUDWATCH_METRIC":
         state = await _alarm_is_quiet(exchange, config)
     else:
-        state = (await probe(config)).startswith("Success")
+        state = (await asyncio.to_thread(probe, config)).startswith("Success")
     return state != inverted
 
 
@@ -89,18 +89,20 @@ async def _test_answer(exchange: Exchange, params: Params) -> Params:
     if name != apex and not name.endswith("." + apex):
         raise AwsError("InvalidInput", f"The record name {name} is not in the hosted zone {apex}", 400)
 
-    async def state(identifier: str) -> bool:
-        return await healthy(exchange, identifier)
-
     records = await every_record(exchange, zone_id)
-    code, values = await answer(name, str(params.get("RecordType")), records, state)
+    checks = {str(each["HealthCheckId"]) for each in records if each.get("HealthCheckId")}
+    states = dict(zip(checks, await asyncio.gather(*(healthy(exchange, each) for each in checks)), strict=True))
+    # whether load balancers are healthy is not asked here: they count as unhealthy where an alias evaluates them
+    from_zone = Hosted(states.__getitem__, lambda balancer: balancer, random.Random())
+    told = from_zone.answer({}, Zone(zone_id, plain(apex), records=tuple(records)), plain(name),
+                            str(params.get("RecordType")))  # fmt: skip
     servers = (zone.get("DelegationSet") or {}).get("NameServers") or ["ns-1.awsdns-00.com"]
     return {
         "Nameserver": servers[0],
         "RecordName": params.get("RecordName"),
         "RecordType": params.get("RecordType"),
-        "RecordData": values,
-        "ResponseCode": code,
+        "RecordData": list(told.values),
+        "ResponseCode": told.status,
         "Protocol": "UDP",
     }
 

@@ -198,7 +198,7 @@ def test_reverse_names_and_what_is_not_ours(table: Table) -> None:
 
 
 def test_rubbish_gets_no_answer_and_long_answers_are_cut(table: Table) -> None:
-    server = dns.Server(table, [])
+    server = dns.Server(table, list)
     question = dnslib.DNSRecord.question("crew.shop.svc.cluster.local", "A").pack()
     assert asyncio.run(server.reply(b"\0", 512)) is None
     assert asyncio.run(server.reply(b"\xff" * 40, 512)) is None
