@@ -15,14 +15,17 @@ import base64
 import datetime
 import functools
 import hashlib
+import itertools
 import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from labs.aws.engines.own import Neighbours
 from labs.aws.engines.own.operations import Operations
@@ -141,16 +144,16 @@ class Acm(Operations):
         certificate = _read(_bytes(params.get("Certificate")), "certificate")
         _same_key(certificate, _bytes(params.get("PrivateKey")))
         chain = _bytes(params.get("CertificateChain"))
-        if chain:
-            _read(chain, "certificate chain")
-        if certificate.not_valid_after_utc < _now():
-            raise _invalid("The certificate is expired.")
+        _vouched(certificate, chain)
+        if not certificate.not_valid_before_utc <= _now() <= certificate.not_valid_after_utc:
+            raise _invalid("The certificate is not in its validity period.")
+        facts = _facts(certificate)
+        if existing:
+            _replaceable(existing, facts)
         arn = existing["CertificateArn"] if existing else _arn(neighbours)
-        if existing and _alternative_names(certificate)[0] != existing["DomainName"]:
-            raise _invalid("The new certificate must have the same domain name as the certificate it replaces.")
         record = {
             **(existing or {"CertificateArn": arn, "CreatedAt": _now(), "Tags": _tags(params.get("Tags"))}),
-            **_facts(certificate),
+            **facts,
             "Type": "IMPORTED",
             "Status": "ISSUED",
             "ImportedAt": _now(),
@@ -330,10 +333,52 @@ def _bytes(value: Any) -> bytes:
 
 
 def _read(pem: bytes, what: str) -> x509.Certificate:
+    found = _read_all(pem, what)
+    if len(found) > 1:
+        raise _invalid(f"The {what} field contains more than one certificate. You can specify only one certificate in "
+                       "this field.")  # fmt: skip
+    return found[0]
+
+
+def _read_all(pem: bytes, what: str) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(pem)[0]
+        return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise _invalid(f"The {what} body/chain provided is not in a valid PEM format") from error
+
+
+def _vouched(certificate: x509.Certificate, chain: bytes) -> None:
+    """Each certificate of the chain certifies the one before it; only a self-signed one may do without a chain.
+
+    "Certificate import problems" and ImportCertificate (ACM); the first message is AWS's.
+    """
+    issuers = _read_all(chain, "certificate chain") if chain else []
+    if not issuers and certificate.issuer != certificate.subject:
+        raise _invalid("Provided certificate is not a valid self signed. Please provide either a valid self-signed "
+                       "certificate or certificate chain.")  # fmt: skip
+    for each, issuer in itertools.pairwise([certificate, *issuers]):
+        try:
+            each.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature) as error:
+            raise _invalid("Could not validate the certificate with the certificate chain.") from error
+
+
+def _replaceable(existing: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """The conditions of "Reimport a certificate" (ACM User Guide)."""
+    if facts["KeyAlgorithm"] != existing["KeyAlgorithm"]:
+        raise _invalid(f"The key type and size cannot be changed: {existing['KeyAlgorithm']}, {facts['KeyAlgorithm']}.")
+    if facts["SubjectAlternativeNames"] == [""]:
+        raise _invalid("All domain names cannot be removed from a certificate.")
+    may_go = {"KeyUsages": {"KEY_ENCIPHERMENT"} if facts["KeyAlgorithm"].startswith("EC") else set(),
+              "ExtendedKeyUsages": {"TLS_WEB_CLIENT_AUTHENTICATION"}}  # fmt: skip
+    for member, free in may_go.items():
+        gone = _names_of(existing[member]) - _names_of(facts[member]) - free
+        if gone:
+            raise _invalid(f"{member} of the imported certificate cannot be removed: {', '.join(sorted(gone))}.")
+
+
+def _names_of(usages: Any) -> set[str]:
+    return {str(each["Name"]) for each in usages}
 
 
 def _same_key(certificate: x509.Certificate, pem: bytes) -> None:
@@ -369,7 +414,7 @@ def _facts(certificate: x509.Certificate) -> dict[str, Any]:
         "DomainName": names[0],
         "SubjectAlternativeNames": names,
         "Serial": ":".join(serial[at : at + 2] for at in range(0, len(serial), 2)),
-        "Subject": f"CN={names[0]}",
+        "Subject": certificate.subject.rfc4514_string(),
         "Issuer": str(issuer[0].value) if issuer else "",
         "NotBefore": certificate.not_valid_before_utc,
         "NotAfter": certificate.not_valid_after_utc,
@@ -377,9 +422,32 @@ def _facts(certificate: x509.Certificate) -> dict[str, Any]:
         if isinstance(key, rsa.RSAPublicKey)
         else f"EC-{'prime256v1' if size == 256 else f'secp{size}r1'}",
         "SignatureAlgorithm": "SHA256WITHRSA" if isinstance(key, rsa.RSAPublicKey) else "SHA256WITHECDSA",
-        "KeyUsages": [{"Name": "DIGITAL_SIGNATURE"}, {"Name": "KEY_ENCIPHERMENT"}],
-        "ExtendedKeyUsages": [{"Name": "TLS_WEB_SERVER_AUTHENTICATION", "OID": "1.3.6.1.5.5.7.3.1"}],
+        "KeyUsages": _key_usages(certificate),
+        "ExtendedKeyUsages": _extended_key_usages(certificate),
     }
+
+
+_USAGES = ("digital_signature", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
+_AWS_USAGES = {"key_cert_sign": "CERTIFICATE_SIGNING", "crl_sign": "CRL_SIGNING"}
+_PURPOSES = {"1.3.6.1.5.5.7.3.1": "TLS_WEB_SERVER_AUTHENTICATION", "1.3.6.1.5.5.7.3.2": "TLS_WEB_CLIENT_AUTHENTICATION",
+             "1.3.6.1.5.5.7.3.3": "CODE_SIGNING", "1.3.6.1.5.5.7.3.4": "EMAIL_PROTECTION"}  # fmt: skip
+
+
+def _key_usages(certificate: x509.Certificate) -> list[dict[str, str]]:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return []
+    return [{"Name": _AWS_USAGES.get(name, name.upper())} for name in _USAGES if getattr(usage, name)]
+
+
+def _extended_key_usages(certificate: x509.Certificate) -> list[dict[str, str]]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return []
+    oids = [each.dotted_string for each in found]
+    return [{"Name": _PURPOSES.get(oid, "CUSTOM"), "OID": oid} for oid in oids]
 
 
 @functools.cache
@@ -402,6 +470,11 @@ def _authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     return made, key
 
 
+_SERVER_USAGE = x509.KeyUsage(
+    digital_signature=True, key_encipherment=True, content_commitment=False, data_encipherment=False,
+    key_agreement=False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False)  # fmt: skip
+
+
 def _issue(record: dict[str, Any]) -> None:
     """Sign a certificate for the record's names; the algorithm stays the one that was asked for."""
     authority, authority_key = _authority()
@@ -419,6 +492,8 @@ def _issue(record: dict[str, Any]) -> None:
             x509.SubjectAlternativeName([x509.DNSName(name) for name in record["SubjectAlternativeNames"]]),
             critical=False,
         )
+        .add_extension(_SERVER_USAGE, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     asked = {

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from labs.cluster.certificates import authorities
 from tests.labs.aws.scenarios_infra.conftest import Cloud
 
 
@@ -362,6 +363,52 @@ def test_certificate_is_imported_and_imported_again(cloud: Any, refused: Any) ->
     requested = acm.request_certificate(DomainName="x.example.com", ValidationMethod="DNS")["CertificateArn"]
     refused("ValidationException", acm.import_certificate, CertificateArn=requested, Certificate=newer,
             PrivateKey=newer_key)
+
+
+def chained(host: str, key: Any) -> tuple[bytes, bytes, bytes]:
+    """(certificate, its issuer's, the issuer's root), PEM: an authority, below another."""
+    root = authorities.make(authorities.ROOT)
+    intermediate = authorities.make(authorities.INTERMEDIATE, root)
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(intermediate[0].subject)
+        .public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=True)
+        .sign(intermediate[1], hashes.SHA256()))
+    texts = [authorities.pem(each).encode() for each in (made, intermediate[0], root[0])]
+    return texts[0], texts[1], texts[2]
+
+
+def test_a_certificate_comes_with_the_chain_that_vouches_for_it(cloud: Any, refused: Any) -> None:
+    acm, key = cloud.acm, ec.generate_private_key(ec.SECP256R1())
+    leaf, intermediate, root = chained("shop.example.com", key)
+    material = {"Certificate": leaf, "PrivateKey": authorities.private(key).encode()}
+    assert "not a valid self signed" in refused("ValidationException", acm.import_certificate, **material)
+    for chain in (root, root + intermediate, leaf):
+        told = refused("ValidationException", acm.import_certificate, **material, CertificateChain=chain)
+        assert "Could not validate the certificate with the certificate chain" in told
+    told = refused("ValidationException", acm.import_certificate, **{**material, "Certificate": leaf + intermediate})
+    assert "more than one certificate" in told
+    arn = acm.import_certificate(**material, CertificateChain=intermediate + root)["CertificateArn"]
+    read = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    assert (read["DomainName"], read["KeyAlgorithm"]) == ("shop.example.com", "EC-prime256v1")
+    assert (read["RenewalEligibility"], read["NotAfter"]) == (
+        "INELIGIBLE", x509.load_pem_x509_certificate(leaf).not_valid_after_utc)
+
+
+def test_another_import_may_change_names_but_not_the_kind_of_key(cloud: Any, refused: Any) -> None:
+    acm, key = cloud.acm, ec.generate_private_key(ec.SECP256R1())
+    leaf, intermediate, _ = chained("shop.example.com", key)
+    private = authorities.private(key).encode()
+    arn = acm.import_certificate(Certificate=leaf, PrivateKey=private, CertificateChain=intermediate)["CertificateArn"]
+    other, by, _ = chained("www.shop.example.com", key)
+    acm.import_certificate(CertificateArn=arn, Certificate=other, PrivateKey=private, CertificateChain=by)
+    assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainName"] == "www.shop.example.com"
+    certificate, rsa_key = pem("shop.example.com", 30, 7)
+    told = refused("ValidationException", acm.import_certificate, CertificateArn=arn, Certificate=certificate,
+                   PrivateKey=rsa_key)
+    assert "key type and size cannot be changed" in told
 
 
 def test_certificate_tags(cloud: Any, refused: Any) -> None:
