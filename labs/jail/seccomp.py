@@ -136,7 +136,7 @@ def socket_rule(domains: tuple[int, ...]) -> list[Instruction]:
             argument(1), (AND, 0, 0, 0xF), (JUMP_EQUAL, 0, no - 5, STREAM),
             argument(2), (JUMP_EQUAL, 1, 0, 0), (JUMP_EQUAL, 0, 1, TCP), PASS,
         ]
-    return [*rule, refuse(errno.EACCES)]
+    return [*rule, refuse(errno.EPERM)]     # as container runtimes do
 
 
 def notified() -> dict[str, list[Instruction]]:
@@ -145,7 +145,7 @@ def notified() -> dict[str, list[Instruction]]:
     made["socket"] = [
         argument(0), (JUMP_EQUAL, 0, 1, AF_INET6), refuse(errno.EAFNOSUPPORT), (JUMP_EQUAL, 0, 7, AF_INET),
         argument(1), (AND, 0, 0, 0xF), (JUMP_EQUAL, 0, 1, DATAGRAM), ASK, (JUMP_EQUAL, 0, 2, STREAM),
-        argument(2), (JUMP_EQUAL, 1, 0, 0), (JUMP_EQUAL, 0, 1, TCP), PASS, refuse(errno.EACCES)]
+        argument(2), (JUMP_EQUAL, 1, 0, 0), (JUMP_EQUAL, 0, 1, TCP), PASS, refuse(errno.EPERM)]
     for name, index in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
         made[name] = [argument(index), (JUMP_BITS, 0, 1, MSG_FASTOPEN), refuse(errno.EPERM), ASK]
     for name in ("sendto", "recvfrom"):     # with an address, or a place for one

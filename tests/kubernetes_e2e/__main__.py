@@ -2,9 +2,9 @@
 
 Builds ``e2e.test`` and ``agnhost`` of the version that the toolbox pins (Go; once, ten minutes, into the toolbox's
 cache), makes the images that the tests want out of them and of this machine's programs (Debian: busybox-static, bash,
-nginx-light, curl, netcat-openbsd), loads them into the embedded cluster that runs in LABS_HOME (``lab up kubernetes``
-first), and runs what the two expressions choose.  Results are kept in the state folder: a test that passed is not run
-again unless --anew; ``--table`` prints them as docs/kubernetes-e2e.md has them.
+nginx-light, curl, netcat-openbsd, bind9-dnsutils), loads them into the embedded cluster that runs in LABS_HOME
+(``lab up kubernetes`` first), and runs what the two expressions choose.  Results are kept in the state folder: a test
+that passed is not run again unless --anew; ``--table`` prints them by area.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from labs.toolbox import cache, programs
 MODULE = Path(programs.__file__).with_name("build") / "kubernetes"
 VERSION = programs.tool("kube-apiserver").version
 PACKAGES = {"agnhost": ["build", "k8s.io/kubernetes/test/images/agnhost"],
+            "nnp": ["build", "k8s.io/kubernetes/test/images/nonewprivs"],
             "ginkgo": ["build", "github.com/onsi/ginkgo/v2/ginkgo"],
             "e2e.test": ["test", "-c", "-vet=off", "k8s.io/kubernetes/test/e2e"]}  # fmt: skip
 REGISTRY = "registry.k8s.io/e2e-test-images"
@@ -46,7 +47,11 @@ IMAGES = {
     "registry.k8s.io/pause:3.10.2": BUSYBOX + 'ENTRYPOINT ["/agnhost", "pause"]\n',
     f"{REGISTRY}/nginx:1.27.0-2": BUSYBOX + 'CMD ["/bin/nginx"]\n',
     f"{REGISTRY}/nginx:1.28.0-2": BUSYBOX + 'CMD ["/bin/nginx"]\n',
+    f"{REGISTRY}/glibc-dns-testing:2.1.1": BUSYBOX + 'CMD ["sh"]\n',
+    # no set-uid bit, which layers do not keep: it would give nothing to a process in a jail
+    f"{REGISTRY}/nonewprivs:1.4": BUSYBOX + 'CMD ["/nnp"]\n',
 }  # fmt: skip
+RESOLVING = {"dig": "bind9-dnsutils", "getent": "libc-bin"}
 NGINX = """daemon off; master_process off; error_log /dev/stderr; pid /tmp/nginx.pid; events {}
 http { access_log off; types { text/html html; } server { listen 80; root /usr/share/nginx/html; } }
 """
@@ -80,9 +85,9 @@ def _sources() -> Path:
     return Path(said.strip())
 
 
-def make_images(store: Store, programs_in: Path) -> None:
-    """Every image of IMAGES that the store does not have."""
-    there = {str(entry.name) for entry in store.entries()}
+def make_images(store: Store, programs_in: Path, anew: bool) -> None:
+    """Every image of IMAGES that the store does not have, or each of them anew."""
+    there = set() if anew else {str(entry.name) for entry in store.entries()}
     for name, recipe in IMAGES.items():
         if str(named(name)) in there:
             continue
@@ -102,11 +107,15 @@ def make_images(store: Store, programs_in: Path) -> None:
             (folder / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
             (folder / "etc" / "group").write_text("root:x:0:\nnobody:x:65534:\n")
             if "/agnhost" in recipe:
-                _programs(folder, {"curl": "curl", "nc.openbsd": "netcat-openbsd"})
+                _programs(folder, {"curl": "curl", "nc.openbsd": "netcat-openbsd", **RESOLVING})
                 shutil.copy(programs_in / "agnhost", folder / "agnhost")
                 for file in ("localhost.crt", "localhost.key"):     # of `agnhost porter`
                     shutil.copy(_sources() / "test" / "images" / "agnhost" / "porter" / file, folder / file)
                 (folder / "agnhost-2").symlink_to("agnhost")
+            if "glibc" in name:
+                _programs(folder, RESOLVING)
+            if "/nnp" in recipe:
+                shutil.copy(programs_in / "nnp", folder / "nnp")
             if "nginx" in recipe:
                 _nginx(folder)
             if "/html" in recipe:
@@ -177,7 +186,7 @@ def main() -> int:
     parser.add_argument("--focus", default=r"\[Conformance\]", help="run what matches; default: all of conformance")
     parser.add_argument("--skip", default=r"\[Serial\]|\[Disruptive\]|\[Slow\]", help="leave out what matches")
     parser.add_argument("--jobs", type=int, default=4, help="tests at a time; default: 4")
-    parser.add_argument("--anew", action="store_true", help="run also what has passed before")
+    parser.add_argument("--anew", action="store_true", help="make every image again; run also what has passed before")
     parser.add_argument("--table", action="store_true", help="print the results there are, run nothing")
     options = parser.parse_args()
     home = state.make_home()
@@ -187,7 +196,7 @@ def main() -> int:
         print(table(results(folder)))
         return 0
     there = built()
-    make_images(of_home(home), there)
+    make_images(of_home(home), there, options.anew)
     skip = options.skip
     if not options.anew:
         passed = [name for name, (how, _) in results(folder).items() if how == "passed"]

@@ -95,8 +95,8 @@ def api_server(place: Place, port: int, egress: Path) -> list[str]:
     return [
         f"--etcd-servers=unix://{place.etcd}",
         "--bind-address=127.0.0.1", f"--secure-port={port}",
-        # nobody is sent there (no endpoint reconciler), but without it the server wants a default route
-        "--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none", "--external-hostname=127.0.0.1",
+        # what the Service "kubernetes" shows for its endpoint: the network knows it as this server
+        f"--advertise-address={Ranges(place.number).gateway}", "--external-hostname=127.0.0.1",
         f"--service-cluster-ip-range={place.service_range}",
         *_serving(pki, "apiserver"), f"--client-ca-file={pki / 'ca.crt'}",
         "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from labs.cluster.identity import issuer
+
 LIFETIME = datetime.timedelta(days=3650)
 CLUSTERS = 11
 """How many clusters one machine may have side by side, each with ranges of its own (see ``flags.Place``)."""
@@ -52,6 +54,7 @@ IDENTITIES = (
     Identity("admin", "kubernetes-admin", "system:masters"),
     Identity("controller-manager", "system:kube-controller-manager", serves=("localhost", "127.0.0.1")),
     Identity("scheduler", "system:kube-scheduler", serves=("localhost", "127.0.0.1")),
+    Identity("issuer", issuer.HOST, serves=(issuer.HOST,), client=False),
     Identity("nodes", "labs:nodes", serves=("localhost", "127.0.0.1")),
     Identity("certificates", "labs:certificates", serves=("localhost", "127.0.0.1"), client=False),
 )

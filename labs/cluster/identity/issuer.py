@@ -14,6 +14,7 @@ from pathlib import Path
 from labs.services import state
 
 REGION = "us-east-1"
+HOST = f"oidc.eks.{REGION}.amazonaws.com"
 AUDIENCES = ("https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local")
 """What the API server itself is called in tokens; EKS uses the first."""
 FOLDER = "issuers"
@@ -29,7 +30,7 @@ def identifier(seed: bytes) -> str:
 def url_of(home: Path) -> str:
     """The issuer of the cluster in this state folder: of the learner's seed, or of no seed when nobody is enrolled."""
     known = state.read_json(home / "learner.json") or {}
-    return f"https://oidc.eks.{REGION}.amazonaws.com/id/{identifier(bytes.fromhex(known.get('seed', '')))}"
+    return f"https://{HOST}/id/{identifier(bytes.fromhex(known.get('seed', '')))}"
 
 
 def publish(home: Path, issuer: str, location: str, authority: str, keys: str = "") -> None:

@@ -79,6 +79,13 @@ class Ranges:
         return f"127.{96 + self.offset}."
 
     @property
+    def gateway(self) -> str:
+        """``10.244.0.1``: the address of the API server and of the nodes' own servers, as EndpointSlices have it, which
+        refuse loopback.
+        """
+        return f"{self.pod_prefix}0.1"
+
+    @property
     def door(self) -> str:
         """Address of the pods' door; no pod has it, a node's own address comes first in its range."""
         return f"{self.pods}0.1"

@@ -36,6 +36,8 @@ def answer(table: Table, question: dnslib.DNSRecord) -> dnslib.DNSRecord | None:
             return None
     elif names.ours(name):
         found = names.find(table, name)
+    elif name in table.hosts:
+        found = names.Found([table.hosts[name]])
     else:
         return None
     if found is None:

@@ -18,6 +18,8 @@ from labs.cluster.network.table import Key
 from labs.cluster.nodes.api import Object
 
 Place = tuple[str, int]
+API_SERVER = ("default", "kubernetes")
+"""The API server's Service."""
 
 
 class Listeners:
@@ -64,6 +66,8 @@ class Listeners:
                         made[ranges.end(address), port(entry["port"])] = (key, entry)
                 if entry.get("nodePort"):
                     made["127.0.0.1", entry["nodePort"]] = (key, entry)
+                if key == API_SERVER:       # its endpoint is no pod's, which would listen there itself
+                    made[ranges.door, self._router.api_port] = (key, entry)
         return made
 
     async def _sync(self) -> None:

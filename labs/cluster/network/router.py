@@ -70,7 +70,7 @@ class Router:
         self.ranges = ranges
         self.table = table
         self.host_ports = {api_port}
-        self._api_port = api_port
+        self.api_port = api_port
         self._metadata = metadata
         self._chooser = Chooser()
 
@@ -90,8 +90,7 @@ class Router:
             self._judge(caller, Party(host, DNS_POD), 53, protocol)
             return [Way(self.ranges.end(host), port(53))]
         if host == self.ranges.api_server and number == 443:
-            self._judge(caller, Party("127.0.0.1"), self._api_port)
-            return [Way("127.0.0.1", self._api_port)]
+            return [self.to_api_server(caller)]     # also before its EndpointSlice is known
         if host == METADATA and number == 80:
             return [self._instance(caller)]
         if host.startswith(self.ranges.service_prefix):
@@ -159,6 +158,8 @@ class Router:
 
     def _target(self, caller: Caller, address: str, number: int, protocol: str, declared: bool = False) -> Way:
         """A pod's port, or, where an EndpointSlice declares it, one elsewhere."""
+        if (address, number) == (self.ranges.gateway, self.api_port):
+            return self.to_api_server(caller)
         pod = self.table.pod_at(address)
         self._judge(caller, Party(address, pod), number, protocol)
         if address.startswith(self.ranges.pod_prefix):
@@ -169,6 +170,11 @@ class Router:
         if declared and not (ipaddress.ip_address(address).is_loopback or ipaddress.ip_address(address).is_link_local):
             return Way(address, number)
         raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+
+    def to_api_server(self, caller: Caller) -> Way:
+        """Where it really listens; raises Denied."""
+        self._judge(caller, Party("127.0.0.1"), self.api_port)
+        return Way("127.0.0.1", self.api_port)
 
     def _judge(self, caller: Caller, target: Party, number: int, protocol: str = "TCP") -> None:
         if not self.allowed(caller, target, number, protocol):
@@ -211,6 +217,8 @@ class Router:
                 candidate = found.alias
             if found is not None and found.addresses:
                 return found.addresses
+            if candidate.lower() in self.table.hosts:
+                return [self.table.hosts[candidate.lower()]]
             if not names.ours(candidate) and "." in candidate.rstrip("."):
                 return await _elsewhere(candidate)
         return []

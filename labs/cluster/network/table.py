@@ -75,6 +75,8 @@ class Table:
         self.policies: dict[Key, Object] = {}
         self.namespaces: dict[Key, Object] = {}
         self.synced: set[str] = set()
+        self.hosts: dict[str, str] = {}
+        """Names outside the cluster's domain that it answers itself: address of each."""
         self.changed: Callable[[], None] = lambda: None
         self._by_service: dict[Key, set[Key]] = {}
         self._by_address: dict[str, Key] = {}

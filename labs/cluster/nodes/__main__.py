@@ -19,6 +19,7 @@ import uvicorn
 from labs import locks
 from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
+from labs.cluster.identity import issuer
 from labs.cluster.images.store import of_home
 from labs.cluster.network import Network
 from labs.cluster.nodes import access, disk, fleet, node, orders, pressure, volatile
@@ -29,6 +30,7 @@ from labs.cluster.nodes.containers import end_strays
 from labs.cluster.nodes.declared import Record
 from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.fleet import Fleet
+from labs.cluster.nodes.issuer import Discovery
 from labs.cluster.nodes.metrics import Metrics, register
 from labs.cluster.nodes.pods import Pods
 from labs.cluster.nodes.pulls import StoredImages
@@ -101,12 +103,15 @@ async def run(given: argparse.Namespace, folder: Path) -> None:
     several = Fleet(nodes, disks, folder, record, client, pods, given.port)
     usage = Usage(lambda: (each for node in nodes for each in pods.containers(node)))
     metrics = Metrics(nodes, pods, usage)
-    await register(administrator, network.ranges.shown(network.ranges.door))
+    await register(administrator, network.ranges.gateway)
+    network.table.hosts[issuer.HOST] = network.ranges.gateway
+    discovery = Discovery(administrator, issuer.url_of(given.home))
     work = [server.serve(), network.run(), events.send(), pods.follow(), several.keep(),
             orders.serve(given.orders, several.carry_out), disk.hold(nodes, pods.containers),
             pressure.watch(nodes, pods.of, usage), aws.keep(administrator), images.tidy(),
             Provisioner(client, events, disks, nodes).run(),
             serve(uvicorn.Server(metrics.server(certificates, network.ranges.door))),
+            serve(uvicorn.Server(discovery.server(certificates, network.ranges.door))),
             serve(uvicorn.Server(network.ends.server()))]
     tasks = [asyncio.create_task(each) for each in work]
     later = asyncio.create_task(setup.make_snapshots(administrator))

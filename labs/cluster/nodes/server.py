@@ -8,6 +8,7 @@ Only the API server's own certificate is let in: a certificate that the cluster 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import ssl
@@ -51,7 +52,9 @@ async def serve(server: uvicorn.Server) -> None:
         await server.startup()
         if server.should_exit:
             sys.exit(f"port {config.port} cannot be bound")
-        await server.main_loop()
+        # its own loop looks ten times a second whether somebody asked it to stop, and sets the header Date
+        server.server_state.default_headers = config.encoded_headers
+        await asyncio.get_running_loop().create_future()
     finally:
         await server.shutdown()
 
