@@ -7,6 +7,7 @@ one; ``POST /_lab/load-balancers/health`` brings the targets' health, which ``De
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Any
 
@@ -24,6 +25,15 @@ REGISTERING = {
     "Description": "Target registration is in progress",
 }
 _EVERY = {"PageSize": 400}
+
+
+def dns_name(balancer: Answer) -> str:
+    """A load balancer's name in DNS, its own in all accounts: ``NAME-NUMBER.REGION.elb.amazonaws.com``."""
+    arn, name = str(balancer["LoadBalancerArn"]), balancer["LoadBalancerName"]
+    number = int.from_bytes(hashlib.sha256(arn.encode()).digest()[:8], "big") % 10**10
+    internal = "internal-" if balancer.get("Scheme") == "internal" else ""
+    zone = f"elb.{arn.split(':')[3]}" if "/net/" in arn else f"{arn.split(':')[3]}.elb"
+    return f"{internal}{name}-{number:010d}.{zone}.amazonaws.com"
 
 
 class LoadBalancers:
@@ -104,6 +114,7 @@ class LoadBalancers:
         listeners = (await ask("DescribeListeners", LoadBalancerArn=arn)).get("Listeners") or []
         return {
             **balancer,
+            "DNSName": dns_name(balancer),
             "SecurityGroups": balancer.get("SecurityGroups") or [],
             "Attributes": _attributes(described),
             "Listeners": [await self._listener(ask, each) for each in listeners],

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from labs.aws.gateway.load_balancers import dns_name
+
 Props = dict[str, Any]
 Made = tuple[str, dict[str, Any]]
 
@@ -358,7 +360,7 @@ def _create_balancer(api: Calls, props: Props, default: str) -> Made:
         api.ask("elbv2", "ModifyLoadBalancerAttributes", LoadBalancerArn=arn, Attributes=attributes)
     return arn, {
         "LoadBalancerArn": arn,
-        "DNSName": made["DNSName"],
+        "DNSName": dns_name({"Scheme": given.get("Scheme"), **made}),
         "CanonicalHostedZoneID": made.get("CanonicalHostedZoneId", ""),
         "LoadBalancerName": made["LoadBalancerName"],
         "LoadBalancerFullName": arn.partition(":loadbalancer/")[2],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from labs.aws.gateway.calls import AwsError
 from labs.aws.gateway.corrections import Corrections, Params, ask, found
 from labs.aws.gateway.corrections.paging import Page
+from labs.aws.gateway.load_balancers import dns_name
 
 if TYPE_CHECKING:
     from labs.aws.gateway.app import Exchange
@@ -106,6 +107,7 @@ def _complete(exchange: Exchange, balancer: dict[str, Any]) -> dict[str, Any]:
     balancer.setdefault("Scheme", "internet-facing")
     balancer.setdefault("Type", "application")
     balancer.setdefault("IpAddressType", "ipv4")
+    balancer["DNSName"] = dns_name(balancer)
     return balancer
 
 
