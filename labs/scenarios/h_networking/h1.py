@@ -24,8 +24,11 @@ from labs.scenarios.h_networking.authority import BEGINS, Authority, Pair
 from labs.shop.package import config_map
 
 READY_WITHIN = 60.0
+REACHED_WITHIN = 20.0
 PORT = 8080
 EXPIRED = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
+LEARNER = "learner"
+"""Who applied everything, so that what the learner applies later replaces it ("Server-Side Apply")."""
 NETWORKING = "networking.k8s.io/v1"
 Objects = dict[tuple[str, str], Object]
 """By kind and name."""
@@ -49,12 +52,13 @@ class H1(ClusterLab):
             "trust": authority.certificate,
             "certificate": vars(authority.issue(host)),
             "old_certificate": vars(authority.issue(host, BEGINS, EXPIRED)),
-            "broken": {layer: pick(seed, layer, names) for layer, names in LAYERS.items()},
+            "cases": [pick(seed, f"case {number}", names) for number, names in enumerate(CASES)],
+            "night": digest(seed, "night")[:16],
         }
 
     def furnish(self, space: Space, values: Values) -> None:
-        """The shop with the learner's five faults in it."""
-        space.apply(config_map(space.name), *broken(values, values["broken"].values()).values())
+        """The shop's code; how the rest of it is, is for the checks."""
+        space.apply(config_map(space.name))
 
     def prepare(self, space: Space, values: Values) -> None:  # type: ignore[override]
         """The shop as it should be, and reached; every fault is taken back."""
@@ -63,9 +67,12 @@ class H1(ClusterLab):
             for each in space.list(kind):
                 if (kind, each["metadata"]["name"]) not in wanted:
                     space.delete(kind, each["metadata"]["name"])
-        space.apply(config_map(space.name), *wanted.values())
+        space.apply(config_map(space.name))
+        space.apply(*wanted.values(), manager=LEARNER)
         if not until(lambda: whole(space), READY_WITHIN):
             raise TemporaryError(f"the shop is not Ready after {READY_WITHIN:.0f} s: look at `kubectl get pods`")
+        if not until(lambda: trace(space, values).stopped is None, REACHED_WITHIN):
+            raise TemporaryError(f"the shop cannot be reached: {trace(space, values).summary}")
 
     def observe(self, space: Space, values: Values) -> dict[str, Any]:  # type: ignore[override]
         """What a browser gets, and where the way ends."""
@@ -76,7 +83,8 @@ class H1(ClusterLab):
     def run(self, space: Space, values: Values, program: str, **options: Any) -> Any:  # type: ignore[override]
         """``trace``: the picture of one request (``path``).  ``journey``: the same as data.
 
-        ``manifest``: an object as it should be (``kind``, ``name``).  ``faults``: what can be wrong, by hop.
+        ``faults``: what the faults of exercise 1 change, by name.  ``repair``: apply an answer of exercise 2
+        (``repairs``).
         """
         if program == "trace":
             from labs.visuals import TrafficPicture
@@ -85,8 +93,10 @@ class H1(ClusterLab):
         if program == "journey":
             return trace(space, values, options.get("path", "/"))
         if program == "faults":
-            return {layer: {name: FAULTS[name][0] for name in names} for layer, names in LAYERS.items()}
-        raise PermanentError(f"lab {self.id} has no program {program!r}", "It has trace, journey and faults.")
+            return {name: FAULTS[name][0] for name in values["cases"]}
+        if program == "repair":
+            return [repair(space, each) for each in options["repairs"]]
+        raise PermanentError(f"lab {self.id} has no program {program!r}", "It has trace, journey, faults and repair.")
 
     def solution(self, space: Space, values: Values) -> None:  # type: ignore[override]
         """Everything as it should be."""
@@ -263,7 +273,37 @@ LAYERS: Mapping[str, list[str]] = MappingProxyType({
     "pod": ["unready", "no-pods", "policy"],
     "backend": ["backend-name", "backend-port", "backend-selector", "backend-policy"],
 })
-"""The faults by the part of the way that they break; a learner has one of each."""
+"""The faults by the part of the way that they break; a learner's night has one of each."""
+CASES = (["tls-elsewhere", "tls-expired", "tls-name"], ["host", "class"], ["service-name", "service-port"],
+         ["path-type"], ["selector", "port-name"], ["policy"])
+"""Of exercise 1: faults that show without new pods; a learner has one of each list."""
+
+
+def night(values: Values) -> dict[str, str]:
+    """A learner's faults, by layer."""
+    return {layer: pick(values["night"].encode(), layer, names) for layer, names in LAYERS.items()}
+
+
+def alter(space: Space, values: Values, names: Any) -> None:
+    """Apply what these faults change, to a shop that runs; all other faults are taken back."""
+    made = broken(values, names)
+    good = objects(values)
+    for kind, name in good.keys() - made.keys():
+        space.delete(kind, name)
+    space.apply(*(each for key, each in made.items() if key[0] != "Deployment"), manager=LEARNER)
+
+
+def repair(space: Space, each: Object) -> str:
+    """Apply a repair: a manifest, or, without ``apiVersion``, a part of an object that is there, as a patch.
+
+    :raises labs.cluster.space.Refused: the API server says no
+    """
+    kind, name = each["kind"], each["metadata"]["name"]
+    if "apiVersion" in each:
+        space.apply(each, manager=LEARNER)
+        return f"{kind} {name} applied"
+    space.patch(kind, name, {key: value for key, value in each.items() if key != "kind"})
+    return f"{kind} {name} patched"
 
 
 def cause(space: Space, values: Values, names: Any) -> None:
@@ -277,7 +317,7 @@ def cause(space: Space, values: Values, names: Any) -> None:
         space.delete(kind, name)
     if not until(lambda: not space.pods(), READY_WITHIN):
         raise TemporaryError(f"pods are still there after {READY_WITHIN:.0f} s: {space.pods()[0]['metadata']['name']}")
-    space.apply(*made.values())
+    space.apply(*made.values(), manager=LEARNER)
     started = until(lambda: all(running(space, made["Deployment", name]) for name in ("frontend", "backend")),
                     READY_WITHIN)
     if not started:
@@ -296,5 +336,5 @@ def running(space: Space, deployment: Object) -> bool:
 
 
 H1.faults = MappingProxyType({
-    "night": lambda space, values: cause(space, values, values["broken"].values()),
+    "night": lambda space, values: cause(space, values, night(values).values()),
     **{name: (lambda space, values, name=name: cause(space, values, [name])) for name in FAULTS}})
