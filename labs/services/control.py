@@ -46,7 +46,35 @@ def up(names: Iterable[str], report: Report = lambda line: None) -> list[Context
         _remember(service)
         _prepare(service)
     with supervisor.locked():
-        return [_up_one(service, report) for service in services]
+        ready: dict[str, Context] = {}
+        for group in _groups(services):
+            begun = [(service, _begin(service, report)) for service in group]
+            ready |= {service.name: _come_up(service, *attempt, report) for service, attempt in begun}
+    return [ready[service.name] for service in services]
+
+
+def _groups(services: list[Service]) -> list[list[Service]]:
+    """Services that start together: when those that they need, all in groups before, are ready."""
+    depth: dict[str, int] = {}
+    for service in services:        # each stands after its needs
+        depth[service.name] = max((depth[need] + 1 for need in service.needs), default=0)
+    return [[service for service in services if depth[service.name] == level] for level in sorted(set(depth.values()))]
+
+
+def again(names: Iterable[str], meanwhile: Callable[[], None], kill: frozenset[str],
+          report: Report = lambda line: None) -> bool:
+    """Stop services with their parts, do something while none of them runs, and start them; False when none ran.
+
+    :param kill: those that are killed at once, as what they could still do would be lost with ``meanwhile``
+    """
+    chosen = catalog.with_parts(list(names))
+    with supervisor.locked():
+        running = [name for name in supervisor.wanted() if name in chosen] if supervisor.alive() else []
+        supervisor.end(running, kill)
+        meanwhile()
+    if running:
+        up(names, report)
+    return bool(running)
 
 
 def _remember(service: Service) -> None:
@@ -90,16 +118,24 @@ def _prepare(service: Service) -> None:
         raise PermanentError(f"The service {service.name} cannot start; the reason stands above.")
 
 
-def _up_one(service: Service, report: Report) -> Context:
+def _begin(service: Service, report: Report) -> tuple[Context, float]:
+    """Have it started; where it will listen, and when that was (monotonic)."""
+    context = _configure(service, report)
+    report(f"{service.name}: starting on {context.endpoint}")
+    return context, time.monotonic()
+
+
+def _come_up(service: Service, context: Context, began: float, report: Report) -> Context:
+    """Wait until it is ready; where its port was taken meanwhile, it gets another."""
     for remaining in reversed(range(_TRIES)):
-        context = _configure(service, report)
         try:
-            _wait_ready(service, context, report)
+            _wait_ready(service, context, began, report)
             return context
         except _PortTaken as error:
             if not remaining:
                 raise PermanentError(str(error), f"Its log: {places.log_file(service.name)}") from error
             report(f"{service.name}: {error}; choosing another port")
+            context, began = _begin(service, report)
     raise AssertionError("unreachable")
 
 
@@ -151,11 +187,9 @@ def _context(service: Service, address: str | None, pid: int | None) -> Context:
     return Context(service.name, home, port=ports.choose(service.port, remembered, others), scheme=service.scheme)
 
 
-def _wait_ready(service: Service, context: Context, report: Report) -> None:
-    began = time.monotonic()
+def _wait_ready(service: Service, context: Context, began: float, report: Report) -> None:
     starts: set[int] = set()
     last = "nothing yet"
-    report(f"{service.name}: starting on {context.endpoint}")
     while time.monotonic() < began + service.deadline:
         seen = supervisor.info(service.name)
         if seen and seen["statename"] in ("RUNNING", "STARTING"):

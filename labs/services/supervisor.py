@@ -240,6 +240,26 @@ def halt(name: str) -> None:
         call("stopProcess", name, within=STOPPED_WITHIN)
 
 
+def end(names: list[str], kill: frozenset[str]) -> None:
+    """Stop services all at a time and leave them configured; those in ``kill`` get no time to end."""
+    for name in names:
+        with contextlib.suppress(xmlrpc.client.Fault):      # NOT_RUNNING
+            call("stopProcess", name, False)
+    end = time.monotonic() + STOPPED_WITHIN
+    left = set(names)
+    while left:
+        for name in sorted(left):
+            seen = info(name)
+            if seen is None or not seen["pid"]:
+                left.discard(name)
+            elif name in kill:
+                launch.kill([seen["pid"]])
+        if left and time.monotonic() > end:
+            raise PermanentError(f"{', '.join(sorted(left))} did not end in {STOPPED_WITHIN:.0f} s.",
+                                 "Run `lab down`.")
+        time.sleep(0.02)
+
+
 def stop() -> None:
     """End the daemon and every service, and whatever processes they left."""
     try:

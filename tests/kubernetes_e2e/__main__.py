@@ -105,7 +105,7 @@ def make_images(store: Store, programs_in: Path, anew: bool) -> None:
             (folder / "tmp").mkdir(mode=0o777)
             (folder / "etc").mkdir()
             (folder / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
-            (folder / "etc" / "group").write_text("root:x:0:\nnobody:x:65534:\n")
+            (folder / "etc" / "group").write_text("root:x:0:\nnogroup:x:65534:\nnobody:x:65534:\n")
             if "/agnhost" in recipe:
                 _programs(folder, {"curl": "curl", "nc.openbsd": "netcat-openbsd", **RESOLVING})
                 shutil.copy(programs_in / "agnhost", folder / "agnhost")

@@ -11,6 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from labs.cluster.controlplane.services import connect
@@ -27,6 +28,8 @@ _CLASSES = {"storageclasses standard", "volumesnapshotclasses standard", *(
 """What the nodes make for volumes and snapshots, some seconds after the start."""
 USERS = ("ingress", "acme", "certificates")
 """Services that have made themselves an account in the cluster: they are started anew with it."""
+KILLED = frozenset({"etcd", "kubernetes", "kube-controller-manager", "kube-scheduler"})
+"""They keep nothing outside etcd; the nodes end their containers."""
 RETRIED_SECONDS = 20.0
 """How long a server that asks to be asked again is."""
 MADE_AGAIN_WITHIN = 8.0
@@ -44,7 +47,14 @@ def reset() -> list[str]:
     users = [name for name in USERS if states.get(name, "stopped") != "stopped"]
     if users:
         control.down(users)
-    stopped = control.down(["kubernetes"])
+    if not control.again(["kubernetes"], lambda: _empty(folder), KILLED):
+        return ["kubernetes: its data is gone; it starts empty"]
+    control.up(users)
+    return ["kubernetes: back to its start", *(f"  removed {name}" for name in sorted(_gone(before)))]
+
+
+def _empty(folder: Path) -> None:
+    """Remove what the cluster knows; nothing of it runs."""
     shutil.rmtree(folder / "etcd", ignore_errors=True)
     (folder / "nodes" / "nodes.json").unlink(missing_ok=True)       # added nodes and faults
     shutil.rmtree(folder / "hosts", ignore_errors=True)     # the nodes' disks, with every persistent volume
@@ -52,10 +62,6 @@ def reset() -> list[str]:
         log.unlink()
     if (folder / "etcd").exists():
         raise PermanentError(f"{folder / 'etcd'} cannot be removed.", "See who owns it and what holds it open.")
-    if not stopped:
-        return ["kubernetes: its data is gone; it starts empty"]
-    control.up(["kubernetes", *users])
-    return ["kubernetes: back to its start", *(f"  removed {name}" for name in sorted(_gone(before)))]
 
 
 def _gone(before: set[str]) -> set[str]:

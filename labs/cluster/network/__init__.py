@@ -18,7 +18,3 @@ process that plays the nodes.  May use ``labs.errors``, ``labs.jail`` and the no
     startup/        what Python programs in pods import first
     plane.py        all of it together, and what a container is given
 """
-
-from labs.cluster.network.plane import Network
-
-__all__ = ["Network"]

@@ -21,7 +21,7 @@ from labs.cluster.controlplane import pki
 from labs.cluster.controlplane.access import write_kubeconfig
 from labs.cluster.identity import issuer
 from labs.cluster.images.store import of_home
-from labs.cluster.network import Network
+from labs.cluster.network.plane import Network
 from labs.cluster.nodes import access, disk, fleet, node, orders, pressure, volatile
 from labs.cluster.nodes.api import Client
 from labs.cluster.nodes.aws import Aws

@@ -30,7 +30,9 @@ REGION = "us-east-1"
 ZONES = ("a", "b", "c")
 RENEWED_EVERY = NODE_LOST_AFTER / 4
 STATUS_EVERY = 10.0
-"""Seconds between two renewals of the Lease, and between two reports of the status."""
+"""Seconds between two renewals of the Lease, and between two looks at the status."""
+SAID_EVERY = 300.0
+"""Seconds after which a status that did not change is said again ("Node heartbeats")."""
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 KEPT_MEMORY = 100 * 2**20
 KEPT_STORAGE = 0.1
@@ -52,6 +54,7 @@ class Node:
     :param faults: kind → since (Unix time) and value, see declared.py
     :param pressures: conditions that are True beside Ready
     :param boots: how often it was started after a power loss
+    :param said: its status as the API server was last told it, without times, and when that was
     """
 
     name: str
@@ -64,6 +67,7 @@ class Node:
     faults: dict[str, dict[str, float]] = field(default_factory=dict)
     pressures: frozenset[str] = frozenset()
     boots: int = 0
+    said: tuple[Object, float] = ({}, -SAID_EVERY)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     listed: ClassVar[Callable[[], list[Object]]] = list
@@ -208,7 +212,13 @@ async def _report(client: Client, node: Node) -> None:
     ready = [each for each in found.get("status", {}).get("conditions", []) if each["type"] == "Ready"]
     if ready and ready[0]["status"] != "True":
         node.since.clear()
-    await client.patch(f"{path}/status", {"status": node.status()})
+    status, moment = node.status(), asyncio.get_running_loop().time()
+    conditions = [each | {"lastHeartbeatTime": ""} for each in status["conditions"]]
+    told = status | {"conditions": conditions, "skew": node.skew}
+    known = node.said[0] == told and moment - node.said[1] < SAID_EVERY
+    if not known or not ready or ready[0]["status"] != "True":
+        await client.patch(f"{path}/status", {"status": status})
+        node.said = told, moment
     node.pod_range = found["spec"].get("podCIDR", "")
     node.ready = True
 

@@ -46,5 +46,5 @@ def _ready(context: Context) -> None:
     get(connect(context.home, context.port or 0, "apiserver-kubelet-client"), "/healthz")
 
 
-NODES = Service("nodes", _command, _ready, port=10250, scheme="https", needs=("kubernetes", "kube-controller-manager"),
+NODES = Service("nodes", _command, _ready, port=10250, scheme="https", needs=("kubernetes",),
                 deadline=READY_WITHIN, start=False)

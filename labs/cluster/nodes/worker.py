@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from labs.cluster.network import Network
+from labs.cluster.network.plane import Network
 from labs.cluster.nodes import admission, disk, hooks, pressure, roots, sandbox, states, volatile
 from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.aws import Aws
