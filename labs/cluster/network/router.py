@@ -111,19 +111,11 @@ class Router:
         if host in LOCAL:
             ends.insert(0, self.ranges.inside(caller.address))
         ways = [Way(end, port(number), end) for end in ends]
-        if host == NODE and (found := self.node_port(number)) is not None:
+        if host == NODE and (found := self.table.node_port(number)) is not None:
             # 127.0.0.1 is the nodes' address, too: what the pod itself does not serve there is asked of its node
             with contextlib.suppress(OSError):
                 ways.append(self.to_service(caller, *found))
         return ways
-
-    def node_port(self, number: int) -> tuple[Key, Object] | None:
-        """The Service with this node port, and the entry of its port ("Service", "type: NodePort"); None for none."""
-        for key, service in self.table.services.items():
-            for each in service["spec"].get("ports") or []:
-                if each.get("nodePort") == number and each.get("protocol", "TCP") == "TCP":
-                    return key, each
-        return None
 
     def _instance(self, caller: Caller) -> Way:
         """The metadata service of the node's instance: a pod in the pod network is a hop further away."""

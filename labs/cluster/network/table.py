@@ -80,6 +80,7 @@ class Table:
         self.changed: Callable[[], None] = lambda: None
         self._by_service: dict[Key, set[Key]] = {}
         self._by_address: dict[str, Key] = {}
+        self._by_node_port: dict[int, tuple[Key, Object]] = {}
 
     async def follow(self, client: Client) -> None:
         """Keep up, without end."""
@@ -109,6 +110,7 @@ class Table:
         if kind == "services":
             for address in item["spec"].get("clusterIPs") or []:
                 self._by_address[address] = key
+            self._by_node_port |= {number: (key, entry) for number, entry in _node_ports(item)}
         if kind == "slices":
             self._by_service.setdefault(_owner(item), set()).add(key)
 
@@ -118,12 +120,19 @@ class Table:
         if gone is not None and kind == "services":
             for address in gone["spec"].get("clusterIPs") or []:
                 self._by_address.pop(address, None)
+            for number, _ in _node_ports(gone):
+                if self._by_node_port.get(number, (key, {}))[0] == key:     # else it is another's already
+                    self._by_node_port.pop(number, None)
         if gone is not None and kind == "slices":
             self._by_service.get(_owner(gone), set()).discard(key)
 
     def service_at(self, address: str) -> Key | None:
         """Whose cluster IP it is."""
         return self._by_address.get(address)
+
+    def node_port(self, number: int) -> tuple[Key, Object] | None:
+        """The Service with this node port, and the entry of its port ("Service", "type: NodePort"); None for none."""
+        return self._by_node_port.get(number)
 
     def pod_at(self, address: str) -> Object | None:
         """The pod that has an address."""
@@ -165,6 +174,13 @@ class Table:
 def key_of(item: Object) -> Key:
     """(namespace, name)."""
     return item["metadata"].get("namespace", ""), item["metadata"]["name"]
+
+
+def _node_ports(service: Object) -> Iterator[tuple[int, Object]]:
+    """(node port, entry) of each of its TCP ports that has one."""
+    for entry in service["spec"].get("ports") or []:
+        if entry.get("nodePort") and entry.get("protocol", "TCP") == "TCP":
+            yield entry["nodePort"], entry
 
 
 def _owner(item: Object) -> Key:

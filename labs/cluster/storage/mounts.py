@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from labs.cluster.nodes.api import Client, Object, Refused
@@ -81,10 +82,8 @@ class Mounts:
         """By its type, as "hostPath volume types" has it; one without a type is made as a folder."""
         inside, kind = source["path"], source.get("type") or ""
         path = self._path(inside)
-        if inside == "/etc/hosts" and not path.exists():     # every machine has it
-            self._disks.open_up(self._node, path)
-            path.write_text(hosts_file(self._node), encoding="utf-8")
-            path.chmod(0o644)
+        if os.path.normpath(inside) in ("/", "/etc", "/etc/hosts"):     # every machine has it
+            self._make_hosts(self._path("/etc/hosts"))
         if kind == "FileOrCreate" and not path.exists():
             self._disks.open_up(self._node, path)
             path.touch()
@@ -102,6 +101,12 @@ class Mounts:
         if not good():
             raise ConfigError(f"hostPath type check failed: {inside} is not {what}")
         return path
+
+    def _make_hosts(self, path: Path) -> None:
+        if not path.exists():
+            self._disks.open_up(self._node, path)
+            path.write_text(hosts_file(self._node), encoding="utf-8")
+            path.chmod(0o644)
 
     def _path(self, inside: str) -> Path:
         try:

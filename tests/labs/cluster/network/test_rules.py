@@ -15,6 +15,7 @@ import pytest
 from labs.cluster.network import dns, names, plane, routing
 from labs.cluster.network.addresses import Ranges
 from labs.cluster.network.policy import Party, allows, selects
+from labs.cluster.network.router import Caller, Router
 from labs.cluster.network.routing import Chooser, Client
 from labs.cluster.network.table import Endpoint, Table
 
@@ -195,6 +196,39 @@ def test_reverse_names_and_what_is_not_ours(table: Table) -> None:
     assert ptr("2.0.244.10.in-addr.arpa") == ["db-0.crew.shop.svc.cluster.local."]
     assert ptr("1.2.0.192.in-addr.arpa") is None
     assert dns.answer(table, dnslib.DNSRecord.question("www.example.com", "A")) is None
+
+
+def test_a_node_port_belongs_to_the_service_that_has_it_now() -> None:
+    table = Table(Ranges())
+
+    def service(name: str, number: int) -> Object:
+        return {"metadata": {"name": name, "namespace": "default"},
+                "spec": {"ports": [{"port": 80, "nodePort": number}, {"port": 53, "nodePort": 2, "protocol": "UDP"}]}}
+
+    table.put("services", service("a", 30001))
+    table.put("services", service("b", 30002))
+    assert [(found := table.node_port(each)) and found[0][1] for each in (30001, 30002, 2)] == ["a", "b", None]
+    table.put("services", service("a", 30003))
+    assert table.node_port(30001) is None
+    table.put("services", service("b", 30003))      # told before the deletion of the one that had it
+    table.remove("services", ("default", "a"))
+    found = table.node_port(30003)
+    assert found is not None
+    assert found[0] == ("default", "b")
+
+
+@pytest.mark.parametrize(("host", "port"), [("10.96.0.1", 443), ("10.244.0.1", 6443)])
+def test_the_api_server_is_reached_at_its_service_and_its_endpoint(host: str, port: int) -> None:
+    found = Router(Ranges(), Table(Ranges()), 6443).ways(Caller("10.244.0.2", pod("web")), host, port)
+    assert [(each.address, each.port) for each in found] == [("127.0.0.1", 6443)]
+
+
+def test_the_issuers_name_is_answered_beside_the_clusters_own() -> None:
+    table = Table(Ranges())
+    table.hosts["oidc.eks.us-east-1.amazonaws.com"] = "10.244.0.1"
+    said = dns.answer(table, dnslib.DNSRecord.question("OIDC.eks.us-east-1.amazonaws.com"))
+    assert said is not None
+    assert [str(each.rdata) for each in said.rr] == ["10.244.0.1"]
 
 
 def test_rubbish_gets_no_answer_and_long_answers_are_cut(table: Table) -> None:
