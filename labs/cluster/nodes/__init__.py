@@ -33,6 +33,7 @@ May use ``labs.jail``, ``labs.services``, ``labs.errors`` and ``labs.cluster.con
     grpc.py         the question of a gRPC probe
     usage.py        what containers use, measured
     metrics.py      the metrics API, behind an APIService
+    summary.py      the use of a node's pods, as a kubelet's /stats/summary
     issuer.py       the OIDC issuer's documents, for pods
     visits.py       commands inside a container that runs
     streams.py      exec and attach over WebSockets

@@ -7,6 +7,7 @@ may ask, which has authorised the caller already ("Configure the Aggregation Lay
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import re
 import ssl
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from labs.cluster.nodes.api import Client, Object
 from labs.cluster.nodes.node import Node
 from labs.cluster.nodes.pods import Pods
+from labs.cluster.nodes.summary import summary
 from labs.cluster.nodes.usage import Usage, Use
 from labs.cluster.nodes.worker import Worker
 
@@ -69,7 +71,7 @@ class Metrics:
         self.application = Starlette(routes=[
             Route(ROOT, self._resources), Route(f"{ROOT}/nodes", self._all_nodes),
             Route(f"{ROOT}/nodes/{{name}}", self._one_node), Route(f"{ROOT}/nodes/{{name}}/cadvisor", self._throttling),
-            Route(f"{ROOT}/pods", self._all_pods),
+            Route(f"{ROOT}/nodes/{{name}}/summary", self._summary), Route(f"{ROOT}/pods", self._all_pods),
             Route(f"{ROOT}/namespaces/{{namespace}}/pods", self._all_pods),
             Route(f"{ROOT}/namespaces/{{namespace}}/pods/{{name}}", self._one_pod)])
 
@@ -109,6 +111,14 @@ class Metrics:
             lines += [f'{metric}{{container="{container}",namespace="{about["namespace"]}",pod="{about["name"]}"}} '
                       f"{counts[index]}" for about, container, counts in found]
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+    async def _summary(self, request: Request) -> Response:
+        """A kubelet's ``/stats/summary``, for the same reason."""
+        name = request.path_params["name"]
+        for node in self._nodes:
+            if node.name == name and not node.away:
+                return JSONResponse(await asyncio.to_thread(summary, node, self._pods.of(node), self._usage))
+        return _missing("nodes", name)
 
     async def _all_pods(self, request: Request) -> Response:
         namespace = request.path_params.get("namespace")

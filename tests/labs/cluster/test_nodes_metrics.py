@@ -55,6 +55,12 @@ def test_top_shows_what_is_used_and_the_autoscaler_acts_on_it(kubectl: Kubectl) 
         return int(words[1].removesuffix("m")) >= 20 and 50 <= int(words[2].removesuffix("Mi")) <= 128
 
     until(used, "it uses a processor and 50 MiB")
+    said = json.loads(kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes/node-a/summary").stdout)
+    (mine,) = [each for each in said["pods"] if each["podRef"]["name"] == line[0]]
+    assert said["node"]["nodeName"] == "node-a"
+    assert mine["containers"][0]["memory"]["rssBytes"] >= 50 * 2**20
+    assert mine["cpu"]["usageCoreNanoSeconds"] > 0
+    assert said["node"]["memory"]["rssBytes"] >= mine["memory"]["rssBytes"]
     node = until(lambda: kubectl("top", "nodes", "--no-headers", status=None).stdout.split(), "top of nodes")
     assert node[0] == "node-a"
     until(lambda: kubectl("get", "hpa", "busy", "-o", "jsonpath={.status.desiredReplicas}").stdout == "2",
