@@ -481,6 +481,14 @@ class Live:
         return Listeners.read(self._pool.clusters.up("ingress"))
 
     @property
+    def certificates(self) -> Any:
+        """The state folder of the attempt's cluster, beside which cert-manager, pebble and the ingress run.
+
+        They are started when the first check asks for them, and stay with the cluster.
+        """
+        return self._pool.clusters.up("certificates")
+
+    @property
     def lab(self) -> Any:
         """The scenario of the exercise, prepared; raises PermanentError for an exercise that names none."""
         if self._lab is None:

@@ -50,6 +50,7 @@ _GROUPS = {
     "networking.k8s.io/v1": ("NetworkPolicy", "Ingress"),
     "metrics.k8s.io/v1beta1": ("PodMetrics",),
     "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
+    "cert-manager.io/v1": ("Certificate", "CertificateRequest", "Issuer"),
 }
 _VERSIONS = {kind: version for version, kinds in _GROUPS.items() for kind in kinds}
 

@@ -7,6 +7,7 @@ curves, signed as RFC 6979 has it.  For labs only: who knows the seed knows the 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -35,27 +36,34 @@ class Authority:
 
     :param seed: the learner's
     :param name: of the authority, as its certificate has it
+    :param above: the authority that vouches for it; it vouches for itself when None
+    :param depth: how many authorities may be below it
     """
 
-    def __init__(self, seed: bytes, name: str) -> None:
+    def __init__(self, seed: bytes, name: str, above: Authority | None = None, depth: int = 0) -> None:
         self._seed, self._name = seed, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._key = self._made("authority")
+        self._label = "authority" if above is None and depth == 0 else f"authority {name}"
+        self._key, self._above, self._depth = self._made(self._label), above or self, depth
 
     @property
     def certificate(self) -> str:
         """Its own, in PEM: what a browser must trust."""
-        made = self._begun("authority", self._name, self._key, BEGINS, ENDS).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        return self._signed(made)
+        made = self._above._begun(self._label, self._name, self._key, BEGINS, ENDS).add_extension(
+            x509.BasicConstraints(ca=True, path_length=self._depth), critical=True)
+        return self._above._signed(made)
 
-    def issue(self, host: str, begins: datetime.datetime = BEGINS, ends: datetime.datetime = ENDS) -> Pair:
-        """A certificate for one host."""
-        label = f"{host} {begins:%Y%m%d} {ends:%Y%m%d}"
+    def issue(self, host: str, begins: datetime.datetime = BEGINS, ends: datetime.datetime = ENDS,
+              names: Sequence[str] = ()) -> Pair:
+        """A certificate for one host.
+
+        :param names: its alternative names where they are not the host
+        """
+        label = " ".join([host, *names, f"{begins:%Y%m%d} {ends:%Y%m%d}"])
         key = self._made(label)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         made = (
             self._begun(label, subject, key, begins, ends)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([*map(x509.DNSName, names or [host])]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False))
         text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
