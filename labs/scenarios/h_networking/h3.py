@@ -10,6 +10,7 @@ import datetime
 import http.client
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -223,7 +224,9 @@ def try_cases(space: Space, home: Path, cases: list[Mapping[str, Any]], values: 
         expect(lambda: all(_routed(listeners.http, each["host"]) for each in cases), READ_WITHIN,
                "the ingress has not read the cases' Ingresses")
         trust = {"the root": values["old_root"], "another root": values["other_root"]}
-        return {each["id"]: _settled(listeners.https, each, trust[each["trusts"]]) for each in cases}
+        with ThreadPoolExecutor(CASES) as at_once:
+            met = at_once.map(lambda each: _settled(listeners.https, each, trust[each["trusts"]]), cases)
+            return {each["id"]: seen for each, seen in zip(cases, met, strict=True)}
     finally:
         if any(each["secret_in"] == "another namespace" for each in cases):
             other.remove()

@@ -29,7 +29,7 @@ from labs.cluster.space import Space, complete, expect, until
 from labs.scenarios.h_networking import h3, handshakes
 
 CUSTOMERS, PAUSE, WITHIN = 3, 0.01, 15.0
-AFTER_A_STEP = 0.6
+AFTER_A_STEP = 0.5
 """Seconds in which what a step broke is seen."""
 ANSWERED_WITHIN = 5.0
 OLD, NEW = "old", "new"
