@@ -24,10 +24,15 @@ class Clock:
 
     def __init__(self, speed: float = 1.0) -> None:
         self.speed = speed
+        self._ahead = 0.0
 
     def now(self) -> float:
         """Seconds since some moment."""
-        return time.monotonic() * self.speed
+        return time.monotonic() * self.speed + self._ahead
+
+    def skip(self, seconds: float) -> None:
+        """Be so many of its seconds later; who sleeps sleeps on."""
+        self._ahead += seconds
 
     async def sleep(self, seconds: float) -> None:
         """For so many of its seconds."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +25,9 @@ WITHIN = 30.0
 class Running:
     """Servers that run in a thread; every call may come from any other."""
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
         self._server = server
+        self._clock = clock
         self._loop = loop
 
     def _do(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -65,6 +66,11 @@ class Running:
         """The last questions and their answers."""
         return self._server.log()
 
+    @property
+    def clock(self) -> Clock:
+        """The time of their TTLs and health checks."""
+        return self._clock
+
     def flush(self) -> None:
         """All resolvers forget what they know."""
         for each in self._server.resolvers.values():
@@ -72,20 +78,23 @@ class Running:
 
 
 @contextmanager
-def running(endpoint: str, accounts: Sequence[str], speed: float = 1.0, fresh: float = FRESH) -> Iterator[Running]:
+def running(endpoint: str, accounts: Sequence[str], speed: float = 1.0, fresh: float = FRESH,
+            cluster: Callable[[], tuple[str, int] | None] = lambda: None) -> Iterator[Running]:
     """Servers for these accounts; ended afterwards.  Raises TemporaryError when the endpoint does not answer.
 
     :param speed: how many seconds of TTLs and health checks pass in one
     :param fresh: seconds that what was read of the API may be old
+    :param cluster: where a cluster's DNS listens
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="dns", daemon=True)
     thread.start()
     with tempfile.TemporaryDirectory(prefix="dns-") as folder:
-        server = Server(Reader(endpoint, accounts), Path(folder) / "dns.json", Clock(speed), fresh, quiet=True)
+        clock = Clock(speed)
+        server = Server(Reader(endpoint, accounts), Path(folder) / "dns.json", clock, fresh, cluster, quiet=True)
         try:
             asyncio.run_coroutine_threadsafe(_started(server), loop).result(WITHIN)
-            yield Running(server, loop)
+            yield Running(server, loop, clock)
         finally:
             asyncio.run_coroutine_threadsafe(server.close(), loop).result(WITHIN)
             loop.call_soon_threadsafe(loop.stop)

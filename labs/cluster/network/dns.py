@@ -89,9 +89,9 @@ class Server:
         self._upstream = upstream
         self._listeners = dns_transport.Listeners(self.reply)
 
-    async def listen(self, address: str, port: int) -> None:
-        """On UDP and TCP; raises OSError."""
-        await self._listeners.listen(address, port)
+    async def listen(self, address: str, port: int) -> int:
+        """On UDP and TCP; the port (that was chosen for 0); raises OSError."""
+        return await self._listeners.listen(address, port)
 
     def close(self) -> None:
         """Listen no more."""
