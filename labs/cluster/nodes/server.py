@@ -56,7 +56,8 @@ async def serve(server: uvicorn.Server) -> None:
         server.server_state.default_headers = config.encoded_headers
         await asyncio.get_running_loop().create_future()
     finally:
-        await server.shutdown()
+        if server.started:      # else there is nothing to shut down, and it says so badly
+            await server.shutdown()
 
 
 class Server:

@@ -42,6 +42,9 @@ def made(name: str, kind: str) -> Pod:
     found["metadata"]["labels"] = {"kind": kind, "test": "kills"}
     found["spec"] |= {"terminationGracePeriodSeconds": 1,
                       "restartPolicy": "Never" if kind == "ends" else "Always",
+                      # a node that is not back in time is lost, and its pods with it: not what is looked at here
+                      "tolerations": [{"key": f"node.kubernetes.io/{taint}", "operator": "Exists",
+                                       "effect": "NoExecute"} for taint in ("not-ready", "unreachable")],
                       "initContainers": [{"name": "first", "image": "host", "command": ["true"]}]}
     return found
 
