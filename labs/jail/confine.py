@@ -155,6 +155,8 @@ def resource_limits(plan: Mapping[str, Any]) -> None:
         wanted.append((resource.RLIMIT_CPU, int(plan["cpu_seconds"] + 1.999)))
     if sys.platform == "linux":
         wanted.append((resource.RLIMIT_AS, plan["address_space"]))
+        if plan["private"] is not None:
+            wanted.append((resource.RLIMIT_DATA, plan["private"]))
         wanted.append((resource.RLIMIT_MEMLOCK, 0))
     for what, limit in wanted:
         _, most = resource.getrlimit(what)

@@ -68,6 +68,8 @@ class Spec:
     :param uid: when root starts the jail, its uid and gid (NOBODY by default); otherwise the caller's own
     :param memory: resident memory of everything in the jail together, looked at every 50 to 250 ms
     :param address_space: of each process, kept by the kernel; None: ``memory`` + 1 GiB
+    :param private: bytes of memory of its own that each process may ask for, files and what is only reserved not
+        counted; None: as much as ``address_space``
     :param cpu_seconds: of everything in the jail together; None for no limit
     :param wall_seconds: from start to end; None for no limit
     :param processes: processes and threads besides the command itself
@@ -93,6 +95,7 @@ class Spec:
     uid: int | None = None
     memory: int = 2**30
     address_space: int | None = None
+    private: int | None = None
     cpu_seconds: float | None = 60.0
     wall_seconds: float | None = 60.0
     processes: int = 0
@@ -132,6 +135,7 @@ class Spec:
             "gid": gid if root else None,
             "memory": self.memory,
             "address_space": self.memory + 2**30 if self.address_space is None else self.address_space,
+            "private": self.private,
             "cpu_seconds": self.cpu_seconds,
             "wall_seconds": self.wall_seconds,
             "processes": self.processes,

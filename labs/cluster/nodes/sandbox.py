@@ -18,6 +18,8 @@ from labs.cluster.nodes.images import Image
 
 MEMORY = 2**30
 """Bytes for a container without a limit."""
+RESERVED = 2**46
+"""Bytes of addresses: databases map files of many GiB (etcd 10), and run times reserve room for their heaps."""
 PROCESSES = 128
 STORAGE = 2**30
 TOKEN_VOLUME = "kube-api-access-"
@@ -98,6 +100,6 @@ def specification(pod: Object, container: Object, image: Image, environment: dic
         readable=image.readable, writable=str(folder), writable_bytes=STORAGE, mounts=tuple(mounted),
         connect=tuple(sorted({*ports, api_port})), bind=tuple(sorted(ports)), unix_sockets=False, system_v_ipc=True,
         terminal=bool(container.get("tty")), environment=environment, memory=memory,
-        address_space=memory + 4 * 2**30, cpu_seconds=None, wall_seconds=None,
+        address_space=RESERVED, private=memory + 4 * 2**30, cpu_seconds=None, wall_seconds=None,
         processes=PROCESSES, open_files=1024,
         directory=container.get("workingDir") or image.working_directory or None)
