@@ -31,7 +31,6 @@ MODULE = Path(programs.__file__).with_name("build") / "kubernetes"
 VERSION = programs.tool("kube-apiserver").version
 PACKAGES = {"agnhost": ["build", "k8s.io/kubernetes/test/images/agnhost"],
             "nnp": ["build", "k8s.io/kubernetes/test/images/nonewprivs"],
-            "sample-apiserver": ["build", "k8s.io/sample-apiserver"],
             "ginkgo": ["build", "github.com/onsi/ginkgo/v2/ginkgo"],
             "e2e.test": ["test", "-c", "-vet=off", "k8s.io/kubernetes/test/e2e"]}  # fmt: skip
 REGISTRY = "registry.k8s.io/e2e-test-images"
@@ -49,8 +48,6 @@ IMAGES = {
     f"{REGISTRY}/nginx:1.27.0-2": BUSYBOX + 'CMD ["/bin/nginx"]\n',
     f"{REGISTRY}/nginx:1.28.0-2": BUSYBOX + 'CMD ["/bin/nginx"]\n',
     f"{REGISTRY}/glibc-dns-testing:2.1.1": BUSYBOX + 'CMD ["sh"]\n',
-    f"{REGISTRY}/sample-apiserver:1.29.2": BUSYBOX + 'ENTRYPOINT ["/sample-apiserver"]\n',
-    "registry.k8s.io/etcd:3.7.0-0": BUSYBOX + 'ENTRYPOINT ["/usr/local/bin/etcd"]\n',
     # no set-uid bit, which layers do not keep: it would give nothing to a process in a jail
     f"{REGISTRY}/nonewprivs:1.4": BUSYBOX + 'CMD ["/nnp"]\n',
 }  # fmt: skip
@@ -117,11 +114,8 @@ def make_images(store: Store, programs_in: Path, anew: bool) -> None:
                 (folder / "agnhost-2").symlink_to("agnhost")
             if "glibc" in name:
                 _programs(folder, RESOLVING)
-            for own in ("nnp", "sample-apiserver"):
-                if f'"/{own}"' in recipe:
-                    shutil.copy(programs_in / own, folder / own)
-            if "/usr/local/bin/etcd" in recipe:
-                _etcd(folder / "usr" / "local" / "bin")
+            if "/nnp" in recipe:
+                shutil.copy(programs_in / "nnp", folder / "nnp")
             if "nginx" in recipe:
                 _nginx(folder)
             if "/html" in recipe:
@@ -149,15 +143,6 @@ def _programs(folder: Path, packages: dict[str, str]) -> None:
         for path in re.findall(r"(/\S+)", listed):
             (folder / path[1:]).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / path[1:])
-
-
-def _etcd(folder: Path) -> None:
-    """The toolbox's: it is another version than the image's name says."""
-    found = programs.find(programs.tool("etcd"))
-    if found is None:
-        raise SystemExit("etcd is not here: run `lab tools fetch etcd`")
-    folder.mkdir(parents=True)
-    shutil.copy(found.path, folder / "etcd")
 
 
 def _nginx(folder: Path) -> None:
