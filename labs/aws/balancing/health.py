@@ -71,8 +71,9 @@ class Health:
             if state is None or state.name == "draining":
                 self._states[key] = state = State()
                 self._start(key)
-            elif before.groups.get(key[0]) != configuration.groups[key[0]]:
-                state.wake.set()
+            elif before.groups.get(key[0]) != configuration.groups[key[0]] or (
+                    bool(before.using(key[0])) != bool(configuration.using(key[0]))):
+                state.wake.set()        # it is looked at anew at once
         self._told()
 
     def _start(self, key: Key) -> None:
