@@ -203,10 +203,14 @@ class ClusterPool:
 
         :raises TemporaryError: it does not become ready; with what was said last
         """
+        from labs.cluster.ingress import gateway_api
+
         home = self.home
         self.cluster()
         with self._lock:
             if service not in self._beside:
+                if service == "ingress":
+                    gateway_api.install(self._cluster)  # before it starts: Traefik looks for it only then
                 _start(home, service)
                 self._beside.add(service)
         return home

@@ -51,6 +51,7 @@ _GROUPS = {
     "metrics.k8s.io/v1beta1": ("PodMetrics",),
     "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
     "cert-manager.io/v1": ("Certificate", "CertificateRequest", "Issuer"),
+    "gateway.networking.k8s.io/v1": ("Gateway", "HTTPRoute"),
 }
 _VERSIONS = {kind: version for version, kinds in _GROUPS.items() for kind in kinds}
 
