@@ -1,0 +1,3 @@
+"""Ingresses of its own class only"""
+### SOLUTION
+ingress["spec"]["ingressClassName"] = "traefik"
