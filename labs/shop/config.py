@@ -65,6 +65,7 @@ SETTINGS = (
     Setting("SHOP_SECURE_COOKIES", (FRONTEND,), "no", "`yes` where customers come by HTTPS"),
     Setting("SHOP_FAULT_KEY", EVERYWHERE, "", "the lab's public key; without it there is no fault switch"),
     Setting("SHOP_FAULT_START_SECONDS", EVERYWHERE, "0", "a fault: so long the program starts"),
+    Setting("SHOP_FAULT_ERRORS", EVERYWHERE, "0", "a fault: this share of the requests ends in status 500"),
     Setting("OTEL_EXPORTER_OTLP_ENDPOINT", EVERYWHERE, "", "where traces go (OTLP over HTTP); without it, nowhere"),
     Setting("AWS_ENDPOINT_URL", (BACKEND, FRONTEND, MIGRATE), "", "an endpoint instead of AWS's own"),
     Setting("AWS_REGION", (BACKEND, FRONTEND, MIGRATE), "us-east-1", "region; `AWS_DEFAULT_REGION` counts too"),
@@ -100,6 +101,7 @@ class Settings:
     secure_cookies: bool = False
     fault_key: str = ""
     start_seconds: float = 0.0
+    error_share: float = 0.0
     trace_endpoint: str = ""
 
 
@@ -121,6 +123,7 @@ def from_environment(environ: Mapping[str, str], role: str = BACKEND) -> Setting
         "grace_seconds": read.number("SHOP_GRACE_SECONDS", 0, 600),
         "fault_key": _fault_key(read),
         "start_seconds": read.number("SHOP_FAULT_START_SECONDS", 0, 600),
+        "error_share": read.number("SHOP_FAULT_ERRORS", 0, 1),
         "trace_endpoint": _traces(read, environ),
     }
     if role == FRONTEND:

@@ -59,9 +59,16 @@ class _Active:
 
 
 class Faults:
-    """The faults of one process."""
+    """The faults of one process.
 
-    def __init__(self, public_key: str, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    :param error_share: of the requests that end in status 500 as long as the process lives: a build that is broken
+    """
+
+    def __init__(
+        self, public_key: str, metrics: Metrics, error_share: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._error_share = error_share
         self._key, self._clock = public_key, clock
         self._active: dict[str, _Active] = {}
         self._leaked: list[bytearray] = []
@@ -79,6 +86,8 @@ class Faults:
 
     async def before_request(self) -> int:
         """Wait as long as the fault says; a status to answer with, or 0."""
+        if random.random() < self._error_share:
+            return 500
         if not self._active:
             return 0
         slow = self.asked("latency")

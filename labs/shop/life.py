@@ -194,7 +194,7 @@ class Program:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.life, self.metrics, self.traces = Lifecycle(), Metrics(settings), Traces(settings)
-        self.faults = Faults(settings.fault_key, self.metrics)
+        self.faults = Faults(settings.fault_key, self.metrics, settings.error_share)
 
     def application(
         self,

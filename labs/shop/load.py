@@ -36,6 +36,20 @@ FIELD = re.compile(r'name="(token|cart)" value="([^"]*)"')
 Phase = tuple[float, float]  # requests a second, seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one request.
+
+    :param at: when it was due, in seconds from the start
+    :param status: as in ``Report.statuses``
+    :param ms: from then to the end of the answer, or to the moment at which the customer gave up
+    """
+
+    at: float
+    status: str
+    ms: float
+
+
 @dataclass
 class Report:
     """What came back.
@@ -85,6 +99,7 @@ class Traffic:
     :param phases: rate and seconds of each phase, instead of ``rate`` and ``seconds``
     :param seed: customers come as a Poisson process drawn from this; evenly without it
     :param pages: send customers to the frontend's pages instead of the backend's API
+    :param mix: what they do, in turn: of ``VISITS``, instead of the usual mix
     :param fresh: every request has a connection of its own, so that it may meet any replica
     """
 
@@ -97,18 +112,20 @@ class Traffic:
         seed: int | None = None,
         pages: bool = False,
         fresh: bool = False,
+        mix: Sequence[str] = (),
     ) -> None:
         self._phases = tuple(phases) or ((rate, seconds),)
         self._seconds = sum(lasts for _, lasts in self._phases)
         if not all(0 < r <= MOST_RATE and lasts > 0 for r, lasts in self._phases) or self._seconds > LONGEST:
             raise ValueError(f"a rate above 0 up to {MOST_RATE:.0f} a second, and up to {LONGEST:.0f} seconds")
-        self._url, self._pages, self._idle = url, pages, 0 if fresh else 20
+        self._url, self._idle = url, 0 if fresh else 20
+        self._mix = tuple(mix) or (PAGES_MIX if pages else MIX)
         self._arrivals = arrivals(self._phases, random.Random(seed) if seed is not None else None)
         self._rate = sum(r * lasts for r, lasts in self._phases) / self._seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="traffic", daemon=True)
         self._sent = 0
-        self._answers: list[tuple[str, float]] = []
+        self._answers: list[Answer] = []
         self._failed: list[dict[str, Any]] = []
         self._began = self._spent = 0.0
 
@@ -127,13 +144,13 @@ class Traffic:
         """Wait until the time is over, and report."""
         self._thread.join(timeout=self._seconds + TIMEOUT + 5)
         spent = self._spent or time.monotonic() - self._began  # a starved machine may not have sent everything yet
-        latencies = sorted(latency for _, latency in self._answers)
+        latencies = sorted(each.ms for each in self._answers)
         return Report(
             rate=round(self._rate, 3),
             seconds=round(spent, 2),
             sent=self._sent,
             sent_rate=round(self._sent / spent, 2),
-            statuses=dict(Counter(status for status, _ in self._answers)),
+            statuses=dict(Counter(each.status for each in self._answers)),
             failed=sorted(self._failed, key=lambda request: request["at"]),
             p50=percentile(latencies, 50),
             p95=percentile(latencies, 95),
@@ -147,6 +164,11 @@ class Traffic:
         return self._sent
 
     @property
+    def answers(self) -> list[Answer]:
+        """What became of the requests that are over, by when they were due."""
+        return sorted(self._answers, key=lambda each: each.at)
+
+    @property
     def failures(self) -> int:
         """How many requests failed so far."""
         return len(self._failed)
@@ -154,7 +176,7 @@ class Traffic:
     async def _run(self) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=self._idle)
         transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
-        loop, mix = asyncio.get_running_loop(), PAGES_MIX if self._pages else MIX
+        loop, mix = asyncio.get_running_loop(), self._mix
         tasks: set[asyncio.Task[None]] = set()
         async with transport:
             began = loop.time()
@@ -187,7 +209,8 @@ class Traffic:
             status = "connection"
         except (KeyError, TypeError, ValueError):
             status = "nonsense"
-        self._answers.append((status, (asyncio.get_running_loop().time() - due) * 1000))
+        spent = (asyncio.get_running_loop().time() - due) * 1000
+        self._answers.append(Answer(due - began, status, spent))
         if not status.startswith("2"):
             at = round(due - began, 2)
             self._failed.append({"id": identifier, "what": what, "status": status, "at": at})

@@ -185,3 +185,11 @@ def test_a_slow_start_is_not_live_not_started_and_serves_nobody_until_it_is(run_
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert [httpx.get(shop.url + path, trust_env=False).status_code for path in paths] == [200] * 4
+
+
+def test_a_broken_build_fails_for_its_share_of_the_customers_and_stays_ready(run_shop: Any) -> None:
+    shop = run_shop(SHOP_STORE="memory", SHOP_FAULT_ERRORS="0.5")
+    statuses = [httpx.get(f"{shop.url}/api/products", trust_env=False).status_code for _ in range(60)]
+    assert set(statuses) == {200, 500}
+    assert 10 <= statuses.count(500) <= 50
+    assert httpx.get(f"{shop.url}/readyz", trust_env=False).status_code == 200

@@ -118,6 +118,14 @@ def test_a_stall_counts_for_everybody_who_was_due_during_it() -> None:
     assert report.p50 >= 300
 
 
+def test_every_answer_is_kept_with_its_moment_and_customers_may_only_look() -> None:
+    with answering(200, delay=0.05) as url:
+        traffic = Traffic(url, rate=20, seconds=1, mix=["GET /api/products"]).start()
+        assert traffic.wait().statuses == {"200": 20}
+    assert [round(each.at, 2) for each in traffic.answers] == [round(number / 20, 2) for number in range(20)]
+    assert all(each.ms >= 50 for each in traffic.answers)
+
+
 def test_a_profile_is_read_and_nonsense_is_named() -> None:
     assert profile("10x30, 50x60") == ((10, 30), (50, 60))
     with pytest.raises(ValueError, match="'10' is no phase"):
