@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labs.visuals.autoscaler import AutoscalerView, autoscaler_view
+    from labs.visuals.burn_rate import BurnRateView, burn_rate_view
     from labs.visuals.cluster_picture import ClusterView, cluster_view
     from labs.visuals.path_of_credentials import CredentialPath, credential_path
     from labs.visuals.picture import PolicyEvaluation, explain, policy_evaluation
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AutoscalerView",
+    "BurnRateView",
     "ClusterView",
     "CredentialPath",
     "Hop",
@@ -27,6 +29,7 @@ __all__ = [
     "TrafficPicture",
     "WhatIf",
     "autoscaler_view",
+    "burn_rate_view",
     "cluster_view",
     "credential_path",
     "explain",
@@ -36,6 +39,7 @@ __all__ = [
 
 _WHERE = {
     "AutoscalerView": "labs.visuals.autoscaler",
+    "BurnRateView": "labs.visuals.burn_rate",
     "ClusterView": "labs.visuals.cluster_picture",
     "CredentialPath": "labs.visuals.path_of_credentials",
     "Hop": "labs.visuals.traffic",
@@ -44,6 +48,7 @@ _WHERE = {
     "TrafficPicture": "labs.visuals.traffic",
     "WhatIf": "labs.visuals.workbench",
     "autoscaler_view": "labs.visuals.autoscaler",
+    "burn_rate_view": "labs.visuals.burn_rate",
     "cluster_view": "labs.visuals.cluster_picture",
     "credential_path": "labs.visuals.path_of_credentials",
     "explain": "labs.visuals.picture",
