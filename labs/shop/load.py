@@ -49,6 +49,16 @@ class Answer:
     status: str
     ms: float
 
+    @property
+    def good(self) -> bool:
+        """Was the customer served?"""
+        return self.status.startswith("2")
+
+    @property
+    def over(self) -> float:
+        """When the customer had an answer or gave up, in seconds from the start."""
+        return self.at + self.ms / 1000
+
 
 @dataclass
 class Report:

@@ -127,11 +127,11 @@ def evidence(recorder: Recorder, shop: Shop, calm: Mapping[str, Any], seconds: f
     ``changed``: seconds since then, None where there was none since the calm.
     """
     now = recorder.seconds
-    came = [each for each in recorder.traffic.answers if each.at > now - seconds]
+    came = [each for each in recorder.traffic.answers if each.over > now - seconds]
     deployment = shop.space.get("Deployment", "backend") or {}
     version = version_of(deployment)
     return {
-        "customers": {"requests": len(came), "failed": sum(not each.status.startswith("2") for each in came)},
+        "customers": {"requests": len(came), "failed": sum(not each.good for each in came)},
         "pods": pods(recorder, shop, now - seconds),
         "wanted": REPLICAS,
         "declared": int(deployment.get("spec", {}).get("replicas", 0)),
@@ -183,8 +183,8 @@ def alerts(rule: Mapping[str, Any], recorder: Recorder) -> bool:
     if now < rule["seconds"]:
         return False
     if rule["seen_by"] == "customers":
-        came = [each for each in recorder.traffic.answers if each.at > now - rule["seconds"]]
-        asked, lost = float(len(came)), float(sum(not each.status.startswith("2") for each in came))
+        came = [each for each in recorder.traffic.answers if each.over > now - rule["seconds"]]
+        asked, lost = float(len(came)), float(sum(not each.good for each in came))
     else:
         series = recorder.recording.pods(1.0)
         (asked, lost), (before, lost_before) = series.until(now), series.until(now - rule["seconds"])
@@ -283,15 +283,15 @@ class Drill:
         return next((each for each in self.timeline if each["what"] == what), None)
 
     def failures(self) -> list[float]:
-        """When the customers came who failed, from the fault on."""
+        """When customers failed, from the fault on."""
         began = (self.happened("fault") or {"at": 0.0})["at"]
-        return [each.at for each in self._recorder.traffic.answers if each.at >= began and each.status[:1] != "2"]
+        return sorted(each.over for each in self._recorder.traffic.answers if each.over >= began and not each.good)
 
     def recovered(self) -> bool:
         """Did customers fail, and has none for a while?"""
         lost = self.failures()
-        answers = self._recorder.traffic.answers
-        return bool(lost) and answers[-1].at - lost[-1] >= QUIET
+        answered = max((each.over for each in self._recorder.traffic.answers), default=0.0)
+        return bool(lost) and answered - lost[-1] >= QUIET
 
     def end(self) -> list[Event]:
         """Send no more customers; the timeline, with what they noticed."""

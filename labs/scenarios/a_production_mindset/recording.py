@@ -59,7 +59,7 @@ class Recording:
         for each in self.answers:
             at.append(each.at / minute)
             total.append(total[-1] + 1)
-            bad.append(bad[-1] + (not each.status.startswith("2")))
+            bad.append(bad[-1] + (not each.good))
         return Series(at, total, bad)
 
     def starved(self) -> str:
@@ -78,7 +78,7 @@ class Recording:
 
     def _row(self, counted: Series, fast: Series, begin: float, end: float) -> dict[str, Any]:
         came = [each for each in self.answers if begin <= each.at < end]
-        good = [each for each in came if each.status.startswith("2")]
+        good = [each for each in came if each.good]
         answered, failed, quick = (
             int(series.until(end)[index] - series.until(begin)[index])
             for series, index in ((counted, 0), (counted, 1), (fast, 1)))

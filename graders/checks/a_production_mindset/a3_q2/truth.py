@@ -31,8 +31,11 @@ def week(requests: int, failed: int) -> dict[str, int]:
 
 
 def judge(outcomes: Sequence[Mapping[str, Any]], cases: Sequence[Case], truth: Any) -> Iterator[Finding]:
-    """A finding for each case."""
+    """A finding for each case; that the answer is None counts only for who found a number before."""
+    found = False
     for outcome, (name, points, arguments, hint) in zip(outcomes, cases, strict=True):
         wanted, got = truth(*arguments), outcome.get("returned")
         said = outcome.get("raised") or outcome.get("refused") or str(got)
-        yield Finding(name, points, "returned" in outcome and got == wanted, str(said)[:500], str(wanted), hint)
+        right = "returned" in outcome and got == wanted
+        yield Finding(name, points, right and (wanted is not None or found), str(said)[:500], str(wanted), hint)
+        found = found or right
