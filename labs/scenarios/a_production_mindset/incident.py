@@ -56,9 +56,22 @@ def healthy(shop: Shop) -> None:
 
     :raises TemporaryError: not in time
     """
+    if standing(shop):
+        return
     install(shop)
     shop.wait(READY_WITHIN)
     shop.heal("backend", "errors")
+
+
+def standing(shop: Shop) -> bool:
+    """Is it so already?"""
+    found = shop.space.get("Deployment", "backend")
+    if found is None or found["spec"]["replicas"] != REPLICAS or not shop.settled():
+        return False
+    template = found["spec"]["template"]["spec"]["containers"][0]
+    names = [each["configMapRef"]["name"] for each in template["envFrom"] if "configMapRef" in each]
+    versions = [(shop.space.get("ConfigMap", name) or {}).get("data", {}).get("SHOP_VERSION") for name in names]
+    return GOOD in versions and shop.total("shop_fault_active", "backend") == 0
 
 
 def _release(shop: Shop) -> None:

