@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from labs.cli.image import app as image_app
 from labs.cli.nodes import app as nodes_app
+from labs.cli.progress import app as progress_app
 from labs.errors import LabError
 
 
@@ -191,6 +192,7 @@ def curriculum(as_json: Json = False) -> None:
 
 
 app.add_typer(nodes_app, name="nodes")
+app.add_typer(progress_app, name="progress")
 app.add_typer(image_app, name="image")
 tools_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 app.add_typer(tools_app, name="tools")
