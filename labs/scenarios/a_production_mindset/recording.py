@@ -33,7 +33,7 @@ FAST = 0.25
 """Seconds: a bucket of the shop's histogram."""
 LOOKS = ("GET /api/products",)
 """Customers who only look: a basket is known to one of several pods whose store is memory."""
-SLOW = 1.5
+SLOW = 3.0
 """Seconds between two scrapes, from where on a machine is too busy for a recording to count."""
 
 

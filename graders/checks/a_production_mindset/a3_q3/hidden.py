@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graders.checks.a_production_mindset.a3_q3.judged import (
+    BETWEEN,
     LATE,
     LINGERS,
     NOISE,
@@ -32,14 +33,17 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     pages = [each for each in leak.alerts if each.severity == "page"]
     found.append(Finding("leak: nobody is woken", 0.5, found[0].passed and not pages, told(pages),
                          "a ticket, and no page", URGENT if found[0].passed else SLOW))
-    again = Looked(values, policy, "outage", "another seed")
+    again, slow = (Looked(values, policy, name, "another seed") for name in ("outage", "brown-out"))
     silent = [Looked(values, policy, "nights"), Looked(values, policy, "noise", "another seed")]
     loud = [alert for each in silent for alert in each.alerts]
     at = again.first("page")
-    quick = at is not None and at <= again.since + values["fast_within"]
-    found.append(Finding("nights with few customers, and other weeks", 0.5, quick and not loud,
-                         told(loud) if quick else "no page in time on another outage",
-                         "silent, and in time on an outage", NOISE if quick else LATE))
+    between = slow.in_time("brown-out", 0, "page", values["slow_budget"], BETWEEN)
+    quick = at is not None and at <= again.since + values["fast_within"] and between.passed
+    over = again.lingers(policy) <= values["quiet_after"]
+    found.append(Finding("nights with few customers, and other weeks", 0.5, quick and over and not loud,
+                         "no page in time" if not quick else told(loud) if over else "the fastest page lingers",
+                         "silent, and as asked for on another outage and brown-out",
+                         (LATE if between.passed else BETWEEN) if not quick else NOISE if over else LINGERS))
     yield from found
     yield from _live(policy, live, all(each.passed for each in found))
 

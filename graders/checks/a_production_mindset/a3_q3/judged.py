@@ -37,6 +37,11 @@ class Looked:
         """Share of the period's budget that the trouble took until then."""
         return spent(self.series, self.objective, minute, self.since)
 
+    def lingers(self, policy: Sequence[Rule]) -> float:
+        """Minutes from the end of the trouble to that of the fastest page; below 0 for one that did not last so long.
+        """
+        return max((each.ended for each in self.alerts if each.rule == fastest(policy)), default=0.0) - self.until
+
     def in_time(self, name: str, points: float, severity: str, budget: float, hint: str) -> Finding:
         """Did it fire before so much of the budget was spent?"""
         at = self.first(severity)

@@ -18,7 +18,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
                   "no page" if at is None else f"a page after {at - outage.since:.0f} minutes",
                   f"at most {within}", LATE)
     lasting = [each for each in outage.alerts if each.rule == fastest(policy)]
-    after = max((each.ended for each in lasting), default=0.0) - outage.until
+    after = outage.lingers(policy)
     over = fast and bool(lasting) and after <= quiet
     yield Finding(f"outage: the fastest page is over {quiet} minutes after the trouble", 1, over,
                   f"over after {after:.0f} minutes" if fast and lasting else "not counted yet: see the finding before",

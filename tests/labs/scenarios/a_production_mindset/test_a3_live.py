@@ -42,7 +42,7 @@ def test_pods_and_customers_count_differently_and_a_policy_sees_the_outage_only(
     day.wait()
     view.stop()
     print(day.outage, day.alerts, view.text)
-    page = next(each for each in day.alerts if each.severity == "page")
+    page = next(each for each in day.alerts if each.rule == 0)
     assert BLIP[0] + 10 < day.outage[0] < page.began < day.outage[0] + 45, (day.outage, day.alerts)
     assert page.ended < day.outage[1] + 20
     assert "silent" in view.text.splitlines()[1]
