@@ -18,7 +18,6 @@ BUDGET = {
 EXERCISE = Exercise(
     id="a3-q1",
     points=6,
-    lab="a3",
     summary="Compute availability and speed from scraped counters, and what is left of the error budget.",
     answers={"indicators": Returns(COUNTED), "budget": Returns(BUDGET)},
 )

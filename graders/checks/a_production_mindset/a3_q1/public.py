@@ -15,7 +15,7 @@ BUDGET = "Allowed are (1 - objective) × requests. What is left is a share of th
 
 def calls(values: Mapping[str, Any]) -> dict[str, list[list[Any]]]:
     """The inputs of both functions."""
-    return {"indicators": [each[2] for each in _scrapes()], "budget": [each[2] for each in _budgets(values)]}
+    return {"indicators": [each[2] for each in _scrapes()], "budget": [each[2] for each in _budgets()]}
 
 
 def _scrapes() -> list[Case]:
@@ -27,12 +27,10 @@ def _scrapes() -> list[Case]:
             ("a pod's process began anew", 1.5, [restarted], shares(340, 11, 320), RESTART)]
 
 
-def _budgets(values: Mapping[str, Any]) -> list[Case]:
-    allowed = (1 - values["objective"]) * 40_000
-    return [("a budget of which a quarter is spent", 1, [40_000, allowed / 4, values["objective"]],
-             {"allowed": allowed, "left": 0.75}, BUDGET)]
+def _budgets() -> list[Case]:
+    return [("a budget of which a quarter is spent", 1, [40_000, 50, 0.995], {"allowed": 200.0, "left": 0.75}, BUDGET)]
 
 
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     yield from judge(answer["indicators"], _scrapes())
-    yield from judge(answer["budget"], _budgets(live.values))
+    yield from judge(answer["budget"], _budgets())

@@ -5,7 +5,6 @@ from graders.exercise import Exercise, Returns
 EXERCISE = Exercise(
     id="a3-q2",
     points=4,
-    lab="a3",
     summary="Choose the strictest objective that every four weeks of history met, and the latency that it holds for.",
     answers={
         "strictest": Returns({"type": ["number", "null"]}),

@@ -12,7 +12,6 @@ MEASURED = {
 EXERCISE = Exercise(
     id="a4-q1",
     points=6,
-    lab="a4",
     summary="Compute time to detect, acknowledge and recover from a timeline, and record your own two drills.",
     answers={
         "times": Returns({

@@ -5,7 +5,6 @@ from graders.exercise import Exercise, Returns
 EXERCISE = Exercise(
     id="a4-q2",
     points=5,
-    lab="a4",
     summary="Write the function that names the first mitigation from what is known.",
     answers={"first_action": Returns({"enum": ["rollback", "restart", "scale", "wait"]})},
 )
