@@ -2,7 +2,8 @@
 
 moto's EC2 asks moto's IAM for an instance profile, moto's S3 for a flow log's bucket, and moto's load balancers ask
 moto's ACM for a certificate.  Those services are served elsewhere, and the gateway's corrections have already asked the
-right one by the time moto is called; so moto's own lookups are made to say yes.
+right one by the time moto is called; so moto's own lookups are made to say yes.  Beside that, moto's load balancers
+learn two facts that they have wrong: a load balancer's type is in its ARN, and a target is an id and a port.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def _elbv2() -> None:
     models.register_certificate = lambda *_, **__: None
     if not hasattr(models.ELBv2Backend.create_load_balancer, "with_type"):
         models.ELBv2Backend.create_load_balancer = _with_type(models)
+        _with_ports(models)
 
 
 def _with_type(models: Any) -> Any:
@@ -81,6 +83,48 @@ def _with_type(models: Any) -> Any:
     models.make_arn_for_load_balancer = make_arn_for_load_balancer
     create_load_balancer.with_type = True  # type: ignore[attr-defined]  # a mark, so that it is done once
     return create_load_balancer
+
+
+def _with_ports(models: Any) -> None:
+    """Target groups in which one address or instance may be a target at several ports, as at AWS; moto keeps one.
+
+    "Register targets for your Application Load Balancer target group" (Elastic Load Balancing User Guide).
+    """
+    group: Any = models.FakeTargetGroup
+    register, health_for = group.register, group.health_for
+
+    def key(self: Any, target: dict[str, Any]) -> str:
+        return f"{target['Id']}:{target.get('Port', self.port)}"
+
+    def registered(self: Any, targets: list[dict[str, Any]]) -> None:
+        for target in targets:
+            register(self, [target])
+            self.targets[key(self, target)] = self.targets.pop(target["Id"])
+
+    def deregister(self: Any, targets: list[dict[str, Any]]) -> None:
+        for target in targets:
+            found = self.targets.pop(key(self, target), None)
+            if not found:
+                raise models.InvalidTargetError()
+            self.deregistered_targets[target["Id"]] = found
+
+    def deregister_terminated_instances(self: Any, instance_ids: list[str]) -> None:
+        for name, target in list(self.targets.items()):
+            if target["Id"] in instance_ids:
+                self.terminated_targets[target["Id"]] = self.targets.pop(name)
+
+    def health(self: Any, target: dict[str, Any], ec2_backend: Any) -> Any:
+        found = self.targets.get(key(self, target))
+        if found is None:
+            return health_for(self, target, ec2_backend)
+        self.targets[target["Id"]] = found      # where moto looks
+        try:
+            return health_for(self, target, ec2_backend)
+        finally:
+            del self.targets[target["Id"]]
+
+    group.register, group.deregister, group.health_for = registered, deregister, health
+    group.deregister_terminated_instances = deregister_terminated_instances
 
 
 def _instance_profile(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from labs.aws.account import AwsAccount
 from labs.aws.balancing.addresses import address_of, port_of
@@ -224,6 +225,19 @@ def test_every_kind_of_condition(bench: Bench, number: int, condition: dict[str,
 
     until(lambda: status(matching) == 299)
     assert status(other) == 404
+
+
+def test_one_address_is_a_target_at_several_ports(bench: Bench) -> None:
+    a, b = (pod.target for pod in bench.pods[:2])
+    group = bench.group("ports", a, b)
+    assert {a["Port"], b["Port"]} == set(bench.health(group))
+    bench.elb.deregister_targets(TargetGroupArn=group, Targets=[a])
+    bench.rule(45, [{"Field": "path-pattern", "Values": ["/ports"]}], {"Type": "forward", "TargetGroupArn": group})
+    until(lambda: bench.answers("/ports") == "b")
+    with pytest.raises(ClientError, match="InvalidTarget"):
+        bench.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": a["Id"], "Port": 1}])
+    chosen = bench.elb.describe_target_health(TargetGroupArn=group, Targets=[b])["TargetHealthDescriptions"]
+    assert [each["Target"]["Port"] for each in chosen] == [b["Port"]]
 
 
 def test_a_redirect_keeps_what_it_does_not_name(bench: Bench) -> None:
