@@ -27,6 +27,24 @@ READY_WITHIN = 30.0
 
 
 @contextlib.contextmanager
+def serving(aws: AwsAccount, home: Path, cluster: Path | None = None) -> Iterator[None]:
+    """The data plane of an account's load balancers.
+
+    :param home: a folder for logs, the access log among them
+    :param cluster: state folder of a cluster whose pods are targets
+    :raises TemporaryError: it does not become ready
+    """
+    more = ("--cluster", str(cluster)) if cluster else ()
+    plane = _running(home / "load-balancers.log", {}, "labs.aws.balancing", "--home", str(home), "--endpoint",
+                     aws.endpoint, *more)
+    try:
+        _wait_ready(plane, home)
+        yield
+    finally:
+        _ended(plane)
+
+
+@contextlib.contextmanager
 def controlled(aws: AwsAccount, space: Space, home: Path) -> Iterator[None]:
     """The data plane of an account's load balancers, and a controller that sees one namespace.
 
@@ -39,16 +57,14 @@ def controlled(aws: AwsAccount, space: Space, home: Path) -> Iterator[None]:
     credentials = account.as_user(aws.client("iam"), aws.account)
     cluster = space.cluster.kubeconfig
     told = {"AWS_ENDPOINT_URL": aws.endpoint, "AWS_DEFAULT_REGION": aws.region, **credentials}
-    plane = _running(home / "load-balancers.log", {}, "labs.aws.balancing", "--home", str(home), "--endpoint",
-                     aws.endpoint, "--cluster", str(cluster.parent))
     controller = _running(home / "controller.log", told, "labs.cluster.alb", "--kubeconfig", str(cluster), "--vpc", vpc,
                           "--cluster", space.name, "--namespace", space.name)
-    with contextlib.ExitStack() as ending:
-        for each in (plane, controller):
-            ending.callback(_ended, each)
-        for each in (plane, controller):
-            _wait_ready(each, home)
-        yield
+    try:
+        with serving(aws, home, cluster.parent):
+            _wait_ready(controller, home)
+            yield
+    finally:
+        _ended(controller)
 
 
 def _running(log: Path, more: Mapping[str, str], module: str, *arguments: str) -> subprocess.Popen[bytes]:

@@ -39,7 +39,7 @@ class H1(ClusterLab):
 
     id: ClassVar[str] = "h1"
     title: ClassVar[str] = "From a browser to a pod, hop by hop"
-    minutes: ClassVar[int] = 75
+    minutes: ClassVar[int] = 105
     needs: ClassVar[tuple[str, ...]] = ("kubernetes", "ingress")
 
     def values(self, seed: bytes) -> Values:
@@ -52,6 +52,7 @@ class H1(ClusterLab):
             "trust": authority.certificate,
             "certificate": vars(authority.issue(host)),
             "old_certificate": vars(authority.issue(host, BEGINS, EXPIRED)),
+            "old_front": vars(authority.issue(f"old.{host}")),
             "cases": [pick(seed, f"case {number}", names) for number, names in enumerate(CASES)],
             "night": digest(seed, "night")[:16],
         }
@@ -81,10 +82,12 @@ class H1(ClusterLab):
         return {"answer": seen.answer, "ended": f"{ended.name}: {ended.why}" if ended else ""}
 
     def run(self, space: Space, values: Values, program: str, **options: Any) -> Any:  # type: ignore[override]
-        """``trace``: the picture of one request (``path``).  ``journey``: the same as data.
+        """``trace``: the picture of one request (``path``), that begins at the ingress.  ``journey``: the same as data.
 
-        ``faults``: what the faults of exercise 1 change, by name.  ``repair``: apply an answer of exercise 2
-        (``repairs``).
+        ``front``: make what stands before the ingress on AWS, with some faults (``faults``, "night" for the learner's)
+        in it.  ``front-ids``: its ids.  ``trace-from-outside``: as ``trace``, from the name on.  ``repair-front``: an
+        answer of exercise 3 (``calls``).  ``faults``: what the faults of exercise 1 change, by name.  ``repair``: apply
+        an answer of exercise 2 (``repairs``).
         """
         if program == "trace":
             from labs.visuals import TrafficPicture
@@ -96,7 +99,52 @@ class H1(ClusterLab):
             return {name: FAULTS[name][0] for name in values["cases"]}
         if program == "repair":
             return [repair(space, each) for each in options["repairs"]]
-        raise PermanentError(f"lab {self.id} has no program {program!r}", "It has trace, journey, faults and repair.")
+        if program in ("front", "front-ids", "trace-from-outside", "repair-front"):
+            return self._before(space, values, program, options)
+        raise PermanentError(
+            f"lab {self.id} has no program {program!r}",
+            "It has trace, journey, faults, repair, front, front-ids, trace-from-outside and repair-front.")
+
+    def _before(self, space: Space, values: Values, program: str, options: Mapping[str, Any]) -> Any:
+        """What ``run`` does with the learner's front."""
+        from labs import services
+        from labs.aws.dns.asking import explain, told
+        from labs.scenarios.h_networking import front
+        from labs.scenarios.h_networking.journey import travel_from_outside
+        from labs.visuals import TrafficPicture
+
+        home = services.home()
+        mine = learners_front(space, values)
+
+        def resolve(name: str) -> Mapping[str, Any]:
+            return explain(name, home=home)
+
+        def afresh(name: str) -> Mapping[str, Any]:
+            told("/flush", {"view": "public"}, home, "POST")
+            return resolve(name)
+
+        if program == "front":
+            services.up(["aws", "dns", "load-balancers"])
+            names = options.get("faults", ())
+            mine.prepare(front.night(values).values() if names == "night" else names)
+            front.settled(mine, afresh)
+            return vars(mine.found())
+        if program == "front-ids":
+            return vars(mine.found())
+        if program == "repair-front":
+            done = mine.repair(options["calls"])
+            front.settled(mine, afresh)
+            return done
+        return TrafficPicture(travel_from_outside(
+            options.get("path", "/"), space.cluster, home, mine, home, resolve))
+
+    def reset(self, space: Space, values: Values) -> list[str]:  # type: ignore[override]
+        """The namespace, and the front where there is one."""
+        from labs.services import status
+
+        if any(row.name == "aws" and row.state == "running" for row in status()):
+            return [*learners_front(space, values).remove(), *super().reset(space, values)]
+        return super().reset(space, values)
 
     def solution(self, space: Space, values: Values) -> None:  # type: ignore[override]
         """Everything as it should be."""
@@ -110,6 +158,14 @@ def trace(space: Space, values: Values, path: str = "/") -> Any:
     home = Path(space.cluster.kubeconfig).parent
     port = Listeners.read(home).https
     return travel(f"https://{values['host']}{path}", space.cluster, home, "127.0.0.1", port, values["trust"])
+
+
+def learners_front(space: Space, values: Values) -> Any:
+    """The front in the learner's own account (:class:`labs.scenarios.h_networking.front.Front`)."""
+    from labs.aws.account import learner_account
+    from labs.scenarios.h_networking.front import Front
+
+    return Front(learner_account(), values, Listeners.read(Path(space.cluster.kubeconfig).parent))
 
 
 def whole(space: Space) -> bool:

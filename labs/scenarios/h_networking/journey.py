@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from labs.cluster.space import Cluster
+from labs.scenarios.h_networking.front import Front, Resolve, entrance
 from labs.scenarios.h_networking.in_cluster import Inside, logged
 from labs.scenarios.h_networking.sent import Sent, send
 from labs.visuals import Hop, Journey
 from labs.visuals.traffic import PASSED, STOPPED, UNREACHED
 
+FRONT = (("browser", "Connection"), ("AWS", "Load balancer"), ("AWS", "Target"))
+"""The hops before the ingress of a request that comes by the front."""
 REST = (("edge", "Ingress route"), ("cluster", "Service"), ("cluster", "EndpointSlice"), ("cluster", "Pod"),
         ("cluster", "Container"))
 """The hops of a request that comes through, from the ingress on."""
@@ -33,6 +37,29 @@ def travel(url: str, cluster: Cluster, home: Path, address: str, port: int, trus
         hops += Inside(cluster, home, sent).hops(logged(home, sent.request_id))
     ended = next((hop for hop in hops if hop.state == STOPPED), None)
     return Journey(f"GET {url}", sent.request_id, sent.trace_id, answer(sent), (*hops, *unreached(hops, ended)))
+
+
+def travel_from_outside(path: str, cluster: Cluster, home: Path, front: Front, balancing: Path, resolve: Resolve
+                        ) -> Journey:
+    """A request that begins with a name: through DNS and the load balancer to the ingress, and on.
+
+    :param balancing: the state folder with the load balancers' access log
+    :param resolve: how a resolver of the internet answers
+    """
+    values = front.values
+    url = f"https://{values['host']}{path}"
+    address, name = front.name(resolve)
+    if not address:
+        missed = [Hop(place, what, "", UNREACHED) for place, what in (*FRONT, *REST)]
+        return Journey(f"GET {url}", "none", "none", f"no answer: {name.why}", (name, *missed))
+    seen = travel(url, cluster, home, address, entrance(), values["trust"], [name],
+                  lambda sent: front.hops(balancing, sent))
+    ended = seen.stopped
+    if ended is None or ended.place not in ("browser", "AWS"):
+        return seen
+    come = [hop for hop in seen.hops if hop.state != UNREACHED]
+    missed = [Hop(place, what, "", UNREACHED) for place, what in (*FRONT, *REST) if what not in [h.name for h in come]]
+    return replace(seen, hops=(*come, *missed))
 
 
 def answer(sent: Sent) -> str:

@@ -52,10 +52,11 @@ class Sent:
         return urlsplit(self.url).path or "/"
 
 
-def send(url: str, address: str, port: int, trust: str | None = None) -> Sent:
+def send(url: str, address: str, port: int, trust: str | None = None, host: str = "") -> Sent:
     """Ask for ``url`` at an address, with a request id and a trace id of its own (W3C Trace Context).
 
     :param trust: PEM of the certificate authorities that the browser trusts; those of the system for None
+    :param host: of the header, where it is not the URL's
     """
     parts = urlsplit(url)
     made: dict[str, Any] = {"url": url, "address": address, "port": port, "request_id": f"seen-{uuid.uuid4().hex[:16]}",
@@ -68,7 +69,7 @@ def send(url: str, address: str, port: int, trust: str | None = None) -> Sent:
     made["connect_ms"] = _since(began)
     with plain:
         if parts.scheme != "https":
-            return _asked(plain, parts, made)
+            return _asked(plain, parts, made, host)
         began = time.perf_counter()
         try:
             secured = ssl.create_default_context(cadata=trust).wrap_socket(plain, server_hostname=parts.hostname)
@@ -78,16 +79,16 @@ def send(url: str, address: str, port: int, trust: str | None = None) -> Sent:
         with secured:
             made |= {"tls_ms": _since(began), "tls": secured.version() or "",
                      "certificate": _certificate(secured.getpeercert(binary_form=True))}
-            return _asked(secured, parts, made)
+            return _asked(secured, parts, made, host)
 
 
-def _asked(connected: socket.socket, parts: SplitResult, made: dict[str, Any]) -> Sent:
+def _asked(connected: socket.socket, parts: SplitResult, made: dict[str, Any], host: str) -> Sent:
     """The request on a connection that is there."""
     connection = http.client.HTTPConnection(parts.hostname or "", timeout=ANSWERED_WITHIN)
     connected.settimeout(ANSWERED_WITHIN)
     connection.sock = connected
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"Host": parts.hostname or "", "X-Request-Id": made["request_id"], "User-Agent": "labs-traffic",
+    headers = {"Host": host or parts.hostname or "", "X-Request-Id": made["request_id"], "User-Agent": "labs-traffic",
                "traceparent": f"00-{made['trace_id']}-{uuid.uuid4().hex[:16]}-01", "Connection": "close"}
     began = time.perf_counter()
     try:
