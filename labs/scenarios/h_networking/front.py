@@ -22,6 +22,7 @@ from labs.aws.balancing.records import FILE
 from labs.cluster.ingress.flags import Listeners
 from labs.errors import PermanentError, TemporaryError
 from labs.scenarios.base import Values, pick
+from labs.scenarios.h_networking.access_logs import logged
 from labs.scenarios.h_networking.authority import Pair
 from labs.scenarios.h_networking.sent import Sent
 from labs.visuals import Hop
@@ -34,8 +35,6 @@ NOBODY = 9
 """A port of this machine where nobody listens (discard)."""
 FORMER = "127.207.255.254"
 """Where a former load balancer was."""
-LOGGED_WITHIN = 3.0
-LOOKED_EVERY = 0.05
 NO_SUCH_SITE = {"Type": "fixed-response", "FixedResponseConfig": {
     "StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no such site"}}
 Resolve = Callable[[str], Mapping[str, Any]]
@@ -246,7 +245,7 @@ class Front:
 
         :param home: the state folder with that log
         """
-        record = logged(home, sent.request_id)
+        record = logged(home / FILE, sent.request_id)
         if record is None:
             yield Hop("AWS", "Load balancer", sent.host, STOPPED, why="it has logged nothing of this request")
             return
@@ -278,20 +277,6 @@ class Front:
         group = self.elb.describe_target_groups(TargetGroupArns=[arn])["TargetGroups"][0]
         return Hop("AWS", "Target", str(record["target_port"]), STOPPED if why else PASSED, tuple(listed), why, None,
                    "the access log, DescribeTargetHealth", _plain(group))
-
-
-def logged(home: Path, request_id: str, within: float = LOGGED_WITHIN) -> dict[str, Any] | None:
-    """The load balancers' record of a request; None when there is none after some seconds."""
-    end = time.monotonic() + within
-    while True:
-        try:
-            lines = (home / FILE).read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            lines = []
-        found = next((line for line in reversed(lines) if request_id in line), None)
-        if found is not None or time.monotonic() >= end:
-            return None if found is None else dict(json.loads(found))
-        time.sleep(LOOKED_EVERY)
 
 
 def entrance() -> int:

@@ -17,43 +17,21 @@ from labs.cluster.ingress.manifests import CONTROLLER
 from labs.cluster.network.addresses import Ranges
 from labs.cluster.space import Cluster, Object, Space, ready
 from labs.errors import LabError
+from labs.scenarios.h_networking.access_logs import LOGGED_WITHIN, LOOKED_EVERY
 from labs.scenarios.h_networking.sent import Sent
 from labs.visuals import Hop
 from labs.visuals.traffic import PASSED, STOPPED
 
-LOGGED_WITHIN = 3.0
-LOOKED_EVERY = 0.05
-LOOKED_AT = 1_000_000
-"""Bytes at the end of the access log."""
+INGRESS_LOG = Path("logs", "ingress.log")
+"""In the state folder."""
 KEPT = ("apiVersion", "kind", "metadata", "spec", "endpoints", "ports", "status")
-
-
-def logged(home: Path, request_id: str, within: float = LOGGED_WITHIN) -> dict[str, Any] | None:
-    """The line of Traefik's access log about a request; None when there is none after some seconds."""
-    end = time.monotonic() + within
-    while True:
-        for line in reversed(_tail(home / "logs" / "ingress.log")):
-            if request_id in line and line.startswith("{"):
-                return dict(json.loads(line))
-        if time.monotonic() >= end:
-            return None
-        time.sleep(LOOKED_EVERY)
-
-
-def _tail(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - LOOKED_AT))
-            return file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []
 
 
 class Inside:
     """The hops of one request from the ingress on."""
 
-    def __init__(self, cluster: Cluster, home: Path, sent: Sent) -> None:
-        self.cluster, self.home, self.sent = cluster, home, sent
+    def __init__(self, cluster: Cluster, sent: Sent) -> None:
+        self.cluster, self.sent = cluster, sent
 
     def hops(self, line: Mapping[str, Any] | None) -> Iterator[Hop]:
         """From the ingress's route to the process that answered, as far as the request came.

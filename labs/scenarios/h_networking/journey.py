@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from labs.cluster.space import Cluster
+from labs.scenarios.h_networking.access_logs import logged
 from labs.scenarios.h_networking.front import Front, Resolve, entrance
-from labs.scenarios.h_networking.in_cluster import Inside, logged
+from labs.scenarios.h_networking.in_cluster import INGRESS_LOG, Inside
 from labs.scenarios.h_networking.sent import Sent, send
 from labs.visuals import Hop, Journey
 from labs.visuals.traffic import PASSED, STOPPED, UNREACHED
@@ -34,7 +35,7 @@ def travel(url: str, cluster: Cluster, home: Path, address: str, port: int, trus
     if hops[-1].state == PASSED:
         hops += between(sent)
     if all(hop.state == PASSED for hop in hops):
-        hops += Inside(cluster, home, sent).hops(logged(home, sent.request_id))
+        hops += Inside(cluster, sent).hops(logged(home / INGRESS_LOG, sent.request_id))
     ended = next((hop for hop in hops if hop.state == STOPPED), None)
     return Journey(f"GET {url}", sent.request_id, sent.trace_id, answer(sent), (*hops, *unreached(hops, ended)))
 
