@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -40,6 +41,7 @@ from tests.labs.cluster.test_shop_manifests import built, objects
 pytestmark = pytest.mark.timeout(240)
 NODES = 2
 WITHIN = 60.0
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 Object = dict[str, Any]
 
 
@@ -436,11 +438,9 @@ def handshakes(port: int, name: str, over: threading.Event) -> list[tuple[int, x
     return seen
 
 
-@pytest.mark.long
-@pytest.mark.timeout(600)
-def test_the_shop_sells_over_https_while_it_rolls_and_its_certificate_changes(
-    ingress: Listeners, kubectl: Kubectl
-) -> None:
+@pytest.fixture(scope="module")
+def shop(ingress: Listeners, kubectl: Kubectl) -> tuple[str, ...]:
+    """The shop's environment dev, sold from over HTTPS as shop.test; kubectl's options for its namespace."""
     if Path(sys.prefix).is_relative_to("/tmp"):
         pytest.skip("PostgreSQL's pod mounts a volume over /tmp, where this environment's programs are")
     space = ("-n", "shop-dev")
@@ -454,9 +454,19 @@ def test_the_shop_sells_over_https_while_it_rolls_and_its_certificate_changes(
         kubectl(*space, "rollout", "status", name, "--timeout=55s")
     waiting.until(lambda: shown(ingress.https, "shop.test") == first, "the shop's certificate", WITHIN)
     waiting.until(lambda: status(ingress.http, "shop.test") == 200, "the shop", WITHIN)
+    return space
+
+
+Customer = Callable[[int, str, threading.Event], int]
+"""Buys at a port from a host until an event, again and again; how often."""
+
+
+def bought_meanwhile(ingress: Listeners, kubectl: Kubectl, space: tuple[str, ...], customers: list[Customer]
+                     ) -> list[int]:
+    """How often each customer bought while the shop rolled and its certificate changed."""
     over = threading.Event()
-    with concurrent.futures.ThreadPoolExecutor(2) as customers:
-        running = [customers.submit(shopping, ingress.https, "shop.test", over) for _ in range(2)]
+    with concurrent.futures.ThreadPoolExecutor(len(customers)) as threads:
+        running = [threads.submit(each, ingress.https, "shop.test", over) for each in customers]
         try:
             kubectl(*space, "rollout", "restart", "deployment/frontend")
             second = secret(kubectl, "shop", "shop.test", namespace="shop-dev")
@@ -466,8 +476,50 @@ def test_the_shop_sells_over_https_while_it_rolls_and_its_certificate_changes(
             assert not left, [one.result() for one in left]
         finally:
             over.set()
-        bought = [one.result(60) for one in running]
+        return [one.result(90) for one in running]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_shop_sells_over_https_while_it_rolls_and_its_certificate_changes(
+    ingress: Listeners, kubectl: Kubectl, shop: tuple[str, ...]
+) -> None:
+    bought = bought_meanwhile(ingress, kubectl, shop, [shopping, shopping])
     assert min(bought) >= 2, "each customer bought, again and again"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_browser_buys_over_https_while_the_shop_rolls_and_its_certificate_changes(
+    ingress: Listeners, kubectl: Kubectl, shop: tuple[str, ...]
+) -> None:
+    pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (dev dependency)")
+    if CHROMIUM is None:
+        pytest.skip("no chromium on PATH; name one in $CHROMIUM")
+    assert bought_meanwhile(ingress, kubectl, shop, [browsing])[0] >= 2
+
+
+def browsing(port: int, name: str, over: threading.Event) -> int:
+    """A customer with a real browser, who comes anew each time; any page that does not load is an error."""
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {name} 127.0.0.1"]
+    bought = 0
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=flags)
+        while not over.is_set():
+            context = browser.new_context(ignore_https_errors=True)     # the certificate vouches for itself
+            page = context.new_page()
+            page.set_default_timeout(30_000)
+            page.goto(f"https://{name}:{port}/")
+            page.get_by_role("button", name="Put Espresso cup into the basket").click()
+            page.get_by_role("button", name="Buy").click()
+            page.get_by_role("heading", name="Thank you").wait_for()
+            assert page.get_by_text("1 × Espresso cup").is_visible()
+            bought += 1
+            context.close()
+        browser.close()
+    return bought
 
 
 def shopping(port: int, name: str, over: threading.Event) -> int:
