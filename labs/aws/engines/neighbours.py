@@ -102,11 +102,13 @@ def _with_ports(models: Any) -> None:
             self.targets[key(self, target)] = self.targets.pop(target["Id"])
 
     def deregister(self: Any, targets: list[dict[str, Any]]) -> None:
-        for target in targets:
-            found = self.targets.pop(key(self, target), None)
-            if not found:
+        for target in targets:      # without a port: at each of its ports
+            names = [name for name, each in self.targets.items()
+                     if each["Id"] == target["Id"] and ("Port" not in target or name == key(self, target))]
+            if not names:
                 raise models.InvalidTargetError()
-            self.deregistered_targets[target["Id"]] = found
+            for name in names:
+                self.deregistered_targets[target["Id"]] = self.targets.pop(name)
 
     def deregister_terminated_instances(self: Any, instance_ids: list[str]) -> None:
         for name, target in list(self.targets.items()):

@@ -219,7 +219,7 @@ for kind in (socket.SOCK_RAW, socket.SOCK_DGRAM | 1 << 20):
     try: socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP)
     except OSError as error: print(error.strerror)
 """) == ["Cannot assign requested address"] * 2 + ["None ('127.0.0.1', 3000)", "Address already in use", OWN,
-                                                     "Permission denied", "Permission denied"]
+                                                     "Operation not permitted", "Permission denied"]
 
 
 def test_an_address_that_is_changed_meanwhile_leads_nowhere_else(door: Door) -> None:
