@@ -175,6 +175,7 @@ class ClusterPool:
                     self._busy -= 1
                     self._used = time.monotonic()
                 with suppress(LabError):  # what cannot be removed now is swept at the next start
+                    self._withdraw(space)
                     space.remove()
         finally:
             self._seats.release()
@@ -214,6 +215,14 @@ class ClusterPool:
                 _start(home, service)
                 self._beside.add(service)
         return home
+
+    def _withdraw(self, space: Any) -> None:
+        """Another attempt of the same student has the same hosts, and may begin before this one's namespace is gone."""
+        from labs.cluster.ingress.flags import Listeners
+        from labs.cluster.ingress.withdrawal import withdraw
+
+        if "ingress" in self._beside or "certificates" in self._beside:
+            withdraw(space, Listeners.read(self.home))
 
     def _watch(self, keeper: Keeper) -> None:
         """Stop a cluster that nobody asked for in IDLE_SECONDS: it holds half a gigabyte."""

@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -414,15 +414,11 @@ class Live:
         self._aws: Any = None
         self._namespace: Any = None
         self._space: Any = None
-        self._kept: dict[str, Any] = {}
-        self._ending = ExitStack()
 
     def __enter__(self) -> Live:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ending.close()
-        self._kept.clear()
         if self._lease is not None:
             self._lease.__exit__(None, None, None)
             self._lease = self._gateway = self._aws = None
@@ -473,12 +469,6 @@ class Live:
                     raise TemporaryError(f"lab {self._lab.id} could not be prepared: {error}") from error
             self._space = space
         return self._space
-
-    def keep(self, name: str, make: Callable[[], AbstractContextManager[Any]]) -> Any:
-        """What a context manager gives, entered once for the public and the hidden check, left with the attempt."""
-        if name not in self._kept:
-            self._kept[name] = self._ending.enter_context(make())
-        return self._kept[name]
 
     @property
     def ingress(self) -> Any:

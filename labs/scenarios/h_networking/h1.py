@@ -330,7 +330,7 @@ LAYERS: Mapping[str, list[str]] = MappingProxyType({
     "backend": ["backend-name", "backend-port", "backend-selector", "backend-policy"],
 })
 """The faults by the part of the way that they break; a learner's night has one of each."""
-CASES = (["tls-elsewhere", "tls-expired", "tls-name"], ["host", "class"], ["service-name"],
+CASES = (["tls-elsewhere", "tls-expired", "tls-name"], ["host", "class"], ["service-name", "service-port"],
          ["path-type"], ["selector", "port-name"], ["policy"])
 """Of exercise 1: faults that show without new pods; a learner has one of each list."""
 

@@ -17,5 +17,5 @@ EXERCISE = Exercise(
             "description": "a dict: fault to [hop, what the browser gets], words from the lists in the text",
         }
     },
-    seconds=15,
+    seconds=12,
 )

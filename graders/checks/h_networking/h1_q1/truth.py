@@ -16,8 +16,8 @@ from labs.visuals import Journey
 HOPS = ["Connection", "Ingress route", "Service", "EndpointSlice", "Pod", "Container"]
 ANSWERS = ["certificate refused", "200", "404", "502", "503", "504"]
 SEEN_WITHIN = 20.0
-STEADY = 0.7
-"""Seconds between requests that must end in the same way, three of them."""
+STEADY = 0.4
+"""Seconds between two requests that must end in the same way."""
 SHOWN = 2
 """Cases of the public check."""
 HINTS = {
@@ -81,7 +81,7 @@ def _settled(live: Any, name: str, broken: bool) -> tuple[str, str]:
             return False
         if not slow:
             time.sleep(STEADY)
-        return slow or ends[-3:] == [ends[-1]] * 3
+        return slow or ends[-2:-1] == ends[-1:]
 
     if not until(settled, SEEN_WITHIN):
         not_busy(f"the fault {name}")

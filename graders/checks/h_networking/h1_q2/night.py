@@ -36,7 +36,7 @@ HINTS = {
 
 
 def repaired(live: Any, repairs: list[Object]) -> None:
-    """The night, and then the repairs; a namespace's second check finds it repaired.
+    """The night, and then the repairs.
 
     :raises manifests.Unusable: one is neither manifest nor patch, or the API server refuses it
     """
@@ -44,8 +44,7 @@ def repaired(live: Any, repairs: list[Object]) -> None:
     space, values = live.space, live.values
     for each in repairs:
         _usable(each)
-    if not space.list("Ingress"):
-        space.apply(*h1.broken(values, h1.night(values).values()).values(), manager=h1.LEARNER)
+    space.apply(*h1.broken(values, h1.night(values).values()).values(), manager=h1.LEARNER)
     for each in repairs:
         try:
             h1.repair(space, each)

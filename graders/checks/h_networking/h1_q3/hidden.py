@@ -16,7 +16,11 @@ REQUESTS = 8
 
 
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
-    stands = live.keep("front", lambda: standing(live, answer["calls"]))
+    with standing(live, answer["calls"]) as stands:
+        yield from _looked(stands)
+
+
+def _looked(stands: Standing) -> Iterator[Finding]:
     through = stands.come().stopped is None
     failed = [] if not through else [seen for _ in range(REQUESTS) if (seen := stands.request()).stopped]
     ended = "; ".join(f"{seen.answer} at {seen.stopped.name}" for seen in failed if seen.stopped)

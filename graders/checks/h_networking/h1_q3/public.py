@@ -10,5 +10,5 @@ from graders.exercise import Finding
 
 
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
-    stands = live.keep("front", lambda: standing(live, answer["calls"]))
-    yield from layers(stands.come(), stands.healthy())
+    with standing(live, answer["calls"]) as stands:
+        yield from layers(stands.come(), stands.healthy())

@@ -16,11 +16,11 @@ AWAY = 0.08
 
 
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
-    yield from judged(live, _looked(answer, live))
+    with deployed(live, answer) as made:
+        yield from judged(live, _looked(made, live))
 
 
-def _looked(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
-    made = live.keep("h2-q2", lambda: deployed(live, answer))
+def _looked(made: Deployed, live: Any) -> Iterator[Finding]:
     if not made.dns_name:
         return
     yield from _made_of(made)

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from graders.checks.h_networking.h2_pods import judged
-from graders.checks.h_networking.h2_q2.deployed import deployed, missing
+from graders.checks.h_networking.h2_q2.deployed import Deployed, deployed, missing
 from graders.exercise import Finding
 
 
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
-    yield from judged(live, _looked(answer, live))
+    with deployed(live, answer) as made:
+        yield from judged(live, _looked(made, live))
 
 
-def _looked(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
-    made = live.keep("h2-q2", lambda: deployed(live, answer))
+def _looked(made: Deployed, live: Any) -> Iterator[Finding]:
     if not made.dns_name:
         yield missing(made)
         return

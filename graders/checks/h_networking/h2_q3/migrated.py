@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from graders import manifests
@@ -61,8 +59,7 @@ class Migrated:
         return ask(place or self.https, self._live.values["host"], path, headers)
 
 
-@contextlib.contextmanager
-def migrated(live: Any, answer: dict[str, Any]) -> Iterator[Migrated]:
+def migrated(live: Any, answer: dict[str, Any]) -> Migrated:
     """Apply a Gateway, its certificate and the answer.
 
     :raises graders.manifests.Unusable: it holds something else, or the API server does not take it
@@ -70,8 +67,7 @@ def migrated(live: Any, answer: dict[str, Any]) -> Iterator[Migrated]:
     found = manifests.objects(answer["routes"], {"HTTPRoute"})
     live.space.apply(secret(live.values), gateway(live.ingress))
     manifests.apply(live.space, *found)
-    made = Migrated(live, [each["metadata"]["name"] for each in found])
-    yield made
+    return Migrated(live, [each["metadata"]["name"] for each in found])
 
 
 def untaken(why: str) -> Finding:

@@ -16,7 +16,7 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
 
 
 def _looked(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
-    made = live.keep("h2-q3", lambda: migrated(live, answer))
+    made = migrated(live, answer)
     if why := made.refused():
         yield untaken(why)
         return

@@ -22,7 +22,7 @@ from labs.scenarios.h_networking import handshakes
 from labs.scenarios.h_networking.h3 import APPLICATION
 
 KINDS = {"Certificate", "Ingress", "Issuer"}
-ISSUED_WITHIN, READY_WITHIN, FORGOTTEN_WITHIN = 15.0, 60.0, 30.0
+ISSUED_WITHIN, READY_WITHIN = 15.0, 60.0
 REST = 2.5
 """Seconds after which nothing more comes, when cert-manager has nothing left to do."""
 HERE = "Only the hosts of this exercise may be named: others are somebody else's."
@@ -43,18 +43,10 @@ class Hosts:
         strange = sorted({host for each in found for host in _hosts(each)} - set(self.names))
         if strange:
             raise Unusable(f"the host {strange[0]}", f"{' and '.join(self.names)}", HERE)
-        if not self.space.list("Ingress"):
-            # an attempt before this one had the same hosts, and its namespace may be on its way out still
-            expect(lambda: all(self.forgotten(name) for name in self.names), FORGOTTEN_WITHIN,
-                   "the ingress still serves an earlier attempt's hosts")
         expect(lambda: complete(self.space.get("Deployment", APPLICATION)), READY_WITHIN, "the web server is not Ready")
         manifests.apply(self.space, *found)
         self._rested: float | None = None
         until(self._settled, ISSUED_WITHIN)
-
-    def forgotten(self, name: str) -> bool:
-        """Does the ingress know nothing of a host?"""
-        return handshakes.default(handshakes.shown(self.port, name)) and self.status(name) == http.client.NOT_FOUND
 
     def _settled(self) -> bool:
         """Is everything as it should be, or will it never be?"""
