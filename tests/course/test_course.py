@@ -121,6 +121,24 @@ revocation = {
     "Statement": [{"Effect": "Deny", "Action": ["*"], "Resource": ["*"],
                    "Condition": {"DateLessThanEquals": {"aws:TokenIssueTime": [values["now"]]}}}]}
 """,
+    "h4-q2 names as Route 53 lists them, and the mail's own address": """
+public_changes = [{"Action": "DELETE", "ResourceRecordSet": record("db", "A", values["db_inside"])}]
+private_changes = [{"Action": "DELETE", "ResourceRecordSet": record(values["typo"], "A", values["api_inside"])}] + [
+    {"Action": "UPSERT", "ResourceRecordSet": record(*each)} for each in (
+        ("api", "A", values["api_inside"]), ("db", "A", values["db_inside"]), ("www", "A", values["www"]),
+        ("", "MX", f"10 mail.{values['domain']}"), ("mail", "A", "203.0.113.250"))]
+for each in public_changes + private_changes:
+    each["ResourceRecordSet"]["Name"] += "."
+vpcs = ["shop"]
+""",
+    "h4-q3 fewer checks and a longer TTL": """
+health_check = {"Type": "HTTP", "ResourcePath": "/ready", "RequestInterval": 10, "FailureThreshold": 2}
+records = [{"SetIdentifier": "blue", "Failover": "PRIMARY", "HealthCheckId": "CHECK", "TTL": 40,
+            "ResourceRecords": [{"Value": values["blue"]}]},
+           {"SetIdentifier": "green", "Failover": "SECONDARY", "TTL": 40,
+            "ResourceRecords": [{"Value": values["green"]}]}]
+drain_seconds = 60 + 40 + 10
+""",
 }
 
 
