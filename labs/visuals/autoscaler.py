@@ -6,23 +6,17 @@ only reads.
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets
-import traitlets
+from labs.visuals.following import answered, connected
+from labs.visuals.plot import Plot, subplots, told, written
+from labs.visuals.svg import INK, TONES
 
-from labs.visuals.following import Following, answered, connected
-from labs.visuals.svg import INK, PANEL, RULE, SOFT, TONES
-
-DRAWN_EVERY = 2.0
-"""Seconds between two drawings."""
 WINDOW = 240.0
 """Seconds that the plot shows."""
-ROWS = 24
 _SIGN = "▁▂▃▄▅▆▇█"
 
 
@@ -49,44 +43,23 @@ class Sample:
 Look = Callable[[], Mapping[str, Any]]
 
 
-class AutoscalerView(Following, ipywidgets.HTML):  # type: ignore[misc]
+class AutoscalerView(Plot):
     """The plot.
 
     ``samples`` holds everything that was seen, ``trouble`` why the last look failed, or "".  ``text`` and ``svg`` are
     the forms without widgets.
     """
 
-    trouble = traitlets.Unicode("")
-    longest = 900.0
-
     def __init__(self, name: str, look: Look, **options: Any) -> None:
         super().__init__(**options)
         self.name, self._look = name, look
         self.samples: list[Sample] = []
         self._began = time.monotonic()
-        self._drawn = 0.0
         self.refresh()
-
-    def refresh(self) -> AutoscalerView:
-        """Look once more and draw; returns itself."""
-        self.see()
-        self.value = self.svg
-        return self
 
     def see(self) -> None:
         """Look once."""
         self.samples.append(Sample(round(time.monotonic() - self._began, 1), **self._look()))
-
-    def looked(self) -> None:
-        """Draw, now and then."""
-        if time.monotonic() - self._drawn >= DRAWN_EVERY:
-            self.value, self._drawn = self.svg, time.monotonic()
-
-    def stop(self) -> AutoscalerView:
-        """Follow no longer; what was seen stays, and is drawn.  Returns itself."""
-        super().stop()
-        self.value = self.svg
-        return self
 
     @property
     def text(self) -> str:
@@ -101,7 +74,6 @@ class AutoscalerView(Following, ipywidgets.HTML):  # type: ignore[misc]
 
 def as_text(name: str, samples: list[Sample], trouble: str = "") -> str:
     """See :attr:`AutoscalerView.text`."""
-    lines = [f"Autoscaler {name}: pods wanted / there / Ready, and use of the requests"]
     last: tuple[Any, ...] | None = None
     changed = []
     for each in samples:
@@ -111,25 +83,22 @@ def as_text(name: str, samples: list[Sample], trouble: str = "") -> str:
             use = "not measured" if each.use is None else f"{each.use} % (target {each.target} %)"
             changed.append(f"{each.at:6.0f} s  {wanted} / {each.there} / {each.ready}   {use}")
             last = now
-    lines += changed if len(changed) <= ROWS else [*changed[:2], f"{'…':>8}", *changed[2 - ROWS:]]
+    end = []
     known = [each.use for each in samples if each.use is not None]
     if known:
         top = max(*known, 1)
         signs = "".join(" " if each.use is None else _SIGN[min(7, 8 * each.use // (top + 1))]
                         for each in samples[-100:])
-        lines.append(f"use, a sign for each second, {_SIGN[-1]} is {top} %: {signs}")
-    return "\n".join([*lines, *([f"could not look: {trouble}"] if trouble else [])])
+        end.append(f"use, a sign for each second, {_SIGN[-1]} is {top} %: {signs}")
+    head = f"Autoscaler {name}: pods wanted / there / Ready, and use of the requests"
+    return told(head, changed, end, trouble)
 
 
-def as_svg(name: str, samples: list[Sample], told: str) -> str:
+def as_svg(name: str, samples: list[Sample], words: str) -> str:
     """See :attr:`AutoscalerView.svg`."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(9.0, 4.2), facecolor="white", layout="constrained")
-    FigureCanvasSVG(figure)
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    figure, (above, below) = subplots(4.2, [3, 2])
     shown = [each for each in samples if each.at >= samples[-1].at - WINDOW] if samples else []
     moments = [each.at for each in shown]
 
@@ -143,24 +112,10 @@ def as_svg(name: str, samples: list[Sample], told: str) -> str:
     line(above, [each.wanted for each in shown], color=TONES["deny"][0], linewidth=2.0, linestyle="--", label="wanted")
     line(below, [each.use for each in shown], color=INK, linewidth=1.5, label="use")
     line(below, [each.target for each in shown], color=TONES["deny"][0], linewidth=1.2, linestyle="--", label="target")
-    above.set_ylabel("pods", color=SOFT)
-    below.set_ylabel("% of requests", color=SOFT)
-    below.set_xlabel("seconds", color=SOFT)
-    above.set_title(f"Autoscaler {name}", loc="left", color=INK, fontsize=11, fontweight="bold")
-    for axes in (above, below):
-        axes.set_facecolor(PANEL)
-        axes.grid(color=RULE, linewidth=0.6)
-        axes.set_ylim(bottom=0)
-        axes.tick_params(colors=SOFT)
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.1, fontsize=8, frameon=False, ncols=3)
-        for spine in axes.spines.values():
-            spine.set_color(RULE)
     above.yaxis.set_major_locator(MaxNLocator(integer=True))
     above.set_ylim(0, max([2, *(value for each in shown for value in (each.there, each.wanted or 0))]) + 1)
-    written = io.StringIO()
-    figure.savefig(written, format="svg", metadata={"Date": None, "Title": f"Autoscaler {name}", "Description": told})
-    drawn = written.getvalue()
-    return drawn[drawn.index("<svg"):].replace("<svg ", '<svg role="img" style="max-width:100%;height:auto" ', 1)
+    below.set_ylim(bottom=0)
+    return written(figure, f"Autoscaler {name}", ["pods", "% of requests"], "seconds", words)
 
 
 def autoscaler_view(

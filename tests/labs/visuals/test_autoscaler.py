@@ -9,7 +9,8 @@ import pytest
 
 from labs.errors import PermanentError, TemporaryError
 from labs.visuals import AutoscalerView
-from labs.visuals.autoscaler import ROWS, Sample, as_text, sample_of
+from labs.visuals.autoscaler import Sample, as_text, sample_of
+from labs.visuals.plot import ROWS
 
 DEPLOYMENT = {"status": {"replicas": 4, "readyReplicas": 3}}
 
@@ -78,10 +79,8 @@ def test_the_plot_is_an_svg_with_both_forms_beside_it() -> None:
 
 
 def test_following_survives_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    import labs.visuals.autoscaler as module
-
     monkeypatch.setattr("labs.visuals.following.EVERY", 0.01)
-    monkeypatch.setattr(module, "DRAWN_EVERY", 0.0)
+    monkeypatch.setattr("labs.visuals.plot.DRAWN_EVERY", 0.0)
     asked = []
 
     def look() -> Any:

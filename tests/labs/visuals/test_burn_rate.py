@@ -9,7 +9,8 @@ import pytest
 
 from labs.errors import TemporaryError
 from labs.visuals import BurnRateView, burn_rate_view
-from labs.visuals.burn_rate import ROWS, Sample, as_text
+from labs.visuals.burn_rate import Sample, as_text
+from labs.visuals.plot import ROWS
 
 RULES = {"page 60/5": 14.4, "ticket 4320/360": 1.0}
 
