@@ -6,7 +6,6 @@ An anywidget where JavaScript runs; beside it, in the same output, plain text an
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import traitlets
 
 from labs.visuals.cluster_state import state_of
 from labs.visuals.following import Following, answered, connected
-from labs.visuals.svg import INK, MONO, PANEL, PAPER, RULE, SOFT, TONES, WIDTH, _Canvas, _wrap, escape
+from labs.visuals.svg import INK, MONO, PANEL, SOFT, TONES, WIDTH, Canvas, wrap
 
 _HERE = Path(__file__).parent
 _SIGNS = {"allow": "[+]", "deny": "[x]", "neutral": "[~]", "muted": "[-]"}
@@ -136,7 +135,7 @@ def _pod_lines(pod: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _as_svg(state: Mapping[str, Any], text: str) -> str:
-    canvas = _Canvas()
+    canvas = Canvas()
     canvas.text(24, 34, "Cluster", 16, INK, font_weight="700")
     canvas.text(96, 34, state["summary"], 13, SOFT)
     y = 52
@@ -146,30 +145,21 @@ def _as_svg(state: Mapping[str, Any], text: str) -> str:
         head = ("Without a node", "the scheduler has not placed these", "neutral", "dots")
         y = _card(canvas, head, [], state["waiting"], y)
     y = _events(canvas, state["events"], y)
-    title = f"Cluster: {state['summary']}"
-    mark = "cv" + hashlib.sha256(text.encode()).hexdigest()[:10]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" '
-        f'role="img" aria-labelledby="{mark}-t {mark}-d" style="max-width:100%;height:auto">'
-        f'<title id="{mark}-t">{escape(title)}</title><desc id="{mark}-d">{escape(text)}</desc>'
-        f'<rect x=".5" y=".5" width="{WIDTH - 1}" height="{y - 1}" rx="10" fill="{PAPER}" stroke="{RULE}"/>'
-        + "".join(canvas.parts)
-        + "</svg>"
-    )
+    return canvas.card("cv", y, f"Cluster: {state['summary']}", text)
 
 
-def _node_card(canvas: _Canvas, node: Mapping[str, Any], y: int) -> int:
+def _node_card(canvas: Canvas, node: Mapping[str, Any], y: int) -> int:
     word = f"{node['word']}{', zone ' + node['zone'] if node['zone'] else ''}"
     return _card(canvas, (node["name"], word, node["tone"], node["shape"]), node["facts"], node["pods"], y)
 
 
 def _card(
-    canvas: _Canvas, head: tuple[str, str, str, str], facts: list[str], pods: list[Mapping[str, Any]], y: int
+    canvas: Canvas, head: tuple[str, str, str, str], facts: list[str], pods: list[Mapping[str, Any]], y: int
 ) -> int:
     """A node or the waiting pods: head (name, word, tone, shape), facts, two columns of pods; where the next begins."""
     name, word, tone, shape = head
     ink = TONES[tone][0]
-    told = [line for fact in facts for line in _wrap(fact, 118)[:2]]
+    told = [line for fact in facts for line in wrap(fact, 118)[:2]]
     rows = [_chip_lines(pod) for pod in pods]
     heights = [max(len(rows[i]), len(rows[i + 1]) if i + 1 < len(rows) else 0) for i in range(0, len(rows), 2)]
     height = 50 + 16 * len(told) + sum(16 * lines + 14 for lines in heights) + 6
@@ -190,12 +180,12 @@ def _card(
 
 
 def _chip_lines(pod: Mapping[str, Any]) -> list[str]:
-    why = _wrap(pod["why"], 50)[:2] if pod["why"] and pod["tone"] != "allow" else []
+    why = wrap(pod["why"], 50)[:2] if pod["why"] and pod["tone"] != "allow" else []
     restarts = f", {pod['restarts']} restarts" if pod["restarts"] else ""
     return [f"{pod['namespace']}/{pod['name']}"[:50], f"{pod['word']}  {pod['ready']}{restarts}", *why]
 
 
-def _chip(canvas: _Canvas, pod: Mapping[str, Any], lines: list[str], x: int, y: int, height: int) -> None:
+def _chip(canvas: Canvas, pod: Mapping[str, Any], lines: list[str], x: int, y: int, height: int) -> None:
     ink, fill = TONES[pod["tone"]]
     canvas.box(x, y - 8, 414, height, fill, ink, 6)
     canvas.shape(x + 16, y + 9, pod["shape"], pod["tone"], 0.6)
@@ -204,7 +194,7 @@ def _chip(canvas: _Canvas, pod: Mapping[str, Any], lines: list[str], x: int, y: 
         canvas.text(x + 32, y + 6 + 16 * k, line, 12, ink if k == 1 else INK, font_family=MONO, **bold)
 
 
-def _events(canvas: _Canvas, events: list[Mapping[str, Any]], y: int) -> int:
+def _events(canvas: Canvas, events: list[Mapping[str, Any]], y: int) -> int:
     if not events:
         return y + 8
     canvas.text(24, y + 14, "Latest events", 13, INK, font_weight="700")

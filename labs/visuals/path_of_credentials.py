@@ -11,14 +11,13 @@ CloudTrail" (IAM User Guide).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from labs.errors import PermanentError
-from labs.visuals.svg import INK, MONO, PAPER, RULE, SOFT, TONES, WIDTH, _Canvas, _wrap, escape
+from labs.visuals.svg import INK, MONO, SOFT, TONES, WIDTH, Canvas, wrap
 
 MOST_CALLS = 6  # shown; the rest is counted
 MOST_PAGES = 6  # of LookupEvents, 50 events each
@@ -198,27 +197,18 @@ def _lines(stops: Iterable[Stop]) -> Iterator[str]:
 
 
 def _as_svg(stops: tuple[Stop, ...], text: str) -> str:
-    canvas = _Canvas()
+    canvas = Canvas()
     canvas.text(24, 34, "The path of credentials", 16, INK, font_weight="700")
     y = 58
     for stop in stops:
         y = _box(canvas, stop, y)
-    mark = "cp" + hashlib.sha256(text.encode()).hexdigest()[:10]
-    title = f"Path of credentials from {stops[0].word} {stops[0].name}"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" '
-        f'role="img" aria-labelledby="{mark}-t {mark}-d" style="max-width:100%;height:auto">'
-        f'<title id="{mark}-t">{escape(title)}</title><desc id="{mark}-d">{escape(text)}</desc>'
-        f'<rect x=".5" y=".5" width="{WIDTH - 1}" height="{y - 1}" rx="10" fill="{PAPER}" stroke="{RULE}"/>'
-        + "".join(canvas.parts)
-        + "</svg>"
-    )
+    return canvas.card("cp", y, f"Path of credentials from {stops[0].word} {stops[0].name}", text)
 
 
-def _box(canvas: _Canvas, stop: Stop, y: int) -> int:
+def _box(canvas: Canvas, stop: Stop, y: int) -> int:
     """One stop and the arrow below it; returns where the next one begins."""
     ink, fill = TONES[stop.tone]
-    names = _wrap(stop.name, 88)
+    names = wrap(stop.name, 88)
     height = 16 + 20 * len(names) + 18 * len(stop.facts) + 6
     canvas.box(24, y, WIDTH - 48, height, fill, ink, 8)
     canvas.shape(52, y + 26, stop.shape, stop.tone, 0.9)

@@ -52,27 +52,18 @@ def escape(words: str) -> str:
 def as_svg(story: Mapping[str, Any]) -> str:
     """An ``<svg>`` with ``<title>`` and ``<desc>``, a row a gate, and the deciding document with its lines marked."""
     request, outcome = story["request"], story["outcome"]
-    canvas = _Canvas()
+    canvas = Canvas()
     _head(canvas, request, outcome)
     _rows(canvas, story["gates"])
     _document(canvas, story)
     _message(canvas, outcome)
-    height = canvas.y + 16
-    mark = "pe" + hashlib.sha256(json.dumps(story, sort_keys=True).encode()).hexdigest()[:10]
     title = f"{request['action']} by {request['short']}: {outcome['word']}"
     words = " ".join([outcome["announcement"], *(g["announcement"] for g in story["gates"]), outcome["message"]])
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        f'role="img" aria-labelledby="{mark}-t {mark}-d" style="max-width:100%;height:auto">'
-        f'<title id="{mark}-t">{escape(title)}</title><desc id="{mark}-d">{escape(words)}</desc>'
-        f'<rect x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="10" fill="{PAPER}" stroke="{RULE}"/>'
-        + "".join(canvas.parts)
-        + "</svg>"
-    )
+    return canvas.card("pe", canvas.y + 16, title, words, json.dumps(story, sort_keys=True))
 
 
-class _Canvas:
-    """Collects elements; ``y`` is the lowest line used so far."""
+class Canvas:
+    """Collects elements, sizes and places in user units; ``y`` is the lowest line used so far."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -97,12 +88,29 @@ class _Canvas:
             f'stroke-linecap="round" stroke-linejoin="round">{SHAPES[name]}</g>'
         )
 
+    def card(self, prefix: str, height: int, title: str, words: str, known_by: str | None = None) -> str:
+        """The picture: the elements on a card of ``height``, with ``<title>`` and ``<desc>``.
 
-def _wrap(words: str, columns: int) -> list[str]:
+        :param prefix: of the ids that join the two to the ``<svg>``
+        :param known_by: what tells this picture from another on the same page; ``words`` unless given
+        """
+        mark = prefix + hashlib.sha256((words if known_by is None else known_by).encode()).hexdigest()[:10]
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+            f'role="img" aria-labelledby="{mark}-t {mark}-d" style="max-width:100%;height:auto">'
+            f'<title id="{mark}-t">{escape(title)}</title><desc id="{mark}-d">{escape(words)}</desc>'
+            f'<rect x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="10" fill="{PAPER}" stroke="{RULE}"/>'
+            + "".join(self.parts)
+            + "</svg>"
+        )
+
+
+def wrap(words: str, columns: int) -> list[str]:
+    """``words`` in lines of at most ``columns`` characters; one empty line for none."""
     return textwrap.wrap(words, columns, break_on_hyphens=False) or [""]
 
 
-def _head(canvas: _Canvas, request: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
+def _head(canvas: Canvas, request: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
     y = 34
     kind = f" ({request['kind']}, account {request['account']})" if request["account"] else f" ({request['kind']})"
     context = ", ".join(f"{key} = {value}" for key, value in request["context"])
@@ -116,7 +124,7 @@ def _head(canvas: _Canvas, request: Mapping[str, Any], outcome: Mapping[str, Any
         if not value:
             continue
         canvas.text(24, y, label, 12, SOFT, font_weight="600")
-        for line in _wrap(value, 78)[:4]:
+        for line in wrap(value, 78)[:4]:
             canvas.text(104, y, line, 12.5, INK, font_family=MONO)
             y += 20
         y += 3
@@ -128,11 +136,11 @@ def _head(canvas: _Canvas, request: Mapping[str, Any], outcome: Mapping[str, Any
     canvas.y = y + 4
 
 
-def _rows(canvas: _Canvas, gates: Sequence[Mapping[str, Any]]) -> None:
+def _rows(canvas: Canvas, gates: Sequence[Mapping[str, Any]]) -> None:
     """A row a gate; the line between two shapes is the way the request went, dotted where it did not come."""
     y, last, rows = canvas.y + 24, None, []
     for n, gate in enumerate(gates, start=1):
-        lines = _wrap(gate["sentence"], 70)
+        lines = wrap(gate["sentence"], 70)
         rows.append((n, gate, lines, y))
         if last is not None:
             dashed = "" if gate["reached"] else ' stroke-dasharray="1 5"'
@@ -153,7 +161,7 @@ def _rows(canvas: _Canvas, gates: Sequence[Mapping[str, Any]]) -> None:
     canvas.y = y - 4
 
 
-def _document(canvas: _Canvas, story: Mapping[str, Any]) -> None:
+def _document(canvas: Canvas, story: Mapping[str, Any]) -> None:
     """The deciding policy, its deciding lines on colour with a bar and a word; without one, what did not match."""
     gate = story["gates"][story["stop"]] if story["stop"] is not None else _last_allow(story["gates"])
     documents = gate["documents"] if gate else []
@@ -203,10 +211,10 @@ def _last_allow(gates: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return next((g for g in allowing if g["type"] == "identity-based policy"), allowing[-1] if allowing else None)
 
 
-def _message(canvas: _Canvas, outcome: Mapping[str, Any]) -> None:
+def _message(canvas: Canvas, outcome: Mapping[str, Any]) -> None:
     y = canvas.y + 6
     ink, fill = TONES[outcome["tone"]]
-    lines = [line for part in outcome["message"].splitlines() for line in _wrap(part, 112)]
+    lines = [line for part in outcome["message"].splitlines() for line in wrap(part, 112)]
     height = 30 + 18 * len(lines) + (4 if lines else 0)
     canvas.box(24, y, WIDTH - 48, height, fill, "none", 6)
     canvas.text(40, y + 20, f"{outcome['word']}. {outcome['reason']}", 13.5, ink, font_weight="700")

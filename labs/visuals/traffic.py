@@ -7,7 +7,6 @@ JavaScript runs; beside it, in the same output, plain text and a static SVG.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ import traitlets
 import yaml
 
 from labs.visuals.picture import with_static_forms
-from labs.visuals.svg import INK, MONO, PAPER, RULE, SOFT, TONES, WIDTH, _Canvas, _wrap, escape
+from labs.visuals.svg import INK, MONO, RULE, SOFT, TONES, WIDTH, Canvas, wrap
 
 _HERE = Path(__file__).parent
 PASSED, STOPPED, UNREACHED = "passed", "stopped here", "not reached"
@@ -139,7 +138,7 @@ def _lines(journey: Journey) -> Iterator[str]:
 
 
 def _as_svg(journey: Journey, text: str) -> str:
-    canvas = _Canvas()
+    canvas = Canvas()
     canvas.text(24, 36, journey.request, 16, INK, font_weight="700")
     end = journey.stopped
     canvas.text(24, 58, journey.answer, 13.5, TONES["deny" if end else "allow"][0], font_weight="700")
@@ -149,23 +148,15 @@ def _as_svg(journey: Journey, text: str) -> str:
     for number, hop in enumerate(journey.hops, 1):
         follows = number < len(journey.hops)
         y, before = _station(canvas, hop, y, before, longest, follows), hop
-    mark = "tp" + hashlib.sha256(text.encode()).hexdigest()[:10]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" '
-        f'role="img" aria-labelledby="{mark}-t {mark}-d" style="max-width:100%;height:auto">'
-        f'<title id="{mark}-t">{escape(journey.summary)}</title><desc id="{mark}-d">{escape(text)}</desc>'
-        f'<rect x=".5" y=".5" width="{WIDTH - 1}" height="{y - 1}" rx="10" fill="{PAPER}" stroke="{RULE}"/>'
-        + "".join(canvas.parts)
-        + "</svg>"
-    )
+    return canvas.card("tp", y, journey.summary, text)
 
 
-def _station(canvas: _Canvas, hop: Hop, y: int, before: Hop | None, longest: float, follows: bool) -> int:
+def _station(canvas: Canvas, hop: Hop, y: int, before: Hop | None, longest: float, follows: bool) -> int:
     """One hop and the line that leads to it, and on to one that ``follows``; returns where that begins."""
     tone, shape, _ = _LOOKS[hop.state]
     ink, fill = TONES[tone]
-    told = [line for fact in hop.facts for line in _wrap(fact, 84)]
-    why = _wrap(hop.why, 84) if hop.why else []
+    told = [line for fact in hop.facts for line in wrap(fact, 84)]
+    why = wrap(hop.why, 84) if hop.why else []
     height = 44 + 17 * (len(told) + len(why)) + (6 if why else 0)
     if before is None or before.place != hop.place:
         canvas.text(24, y + 26, hop.place, 12, SOFT, font_weight="600")
