@@ -1,18 +1,7 @@
 // A cluster: draws `state` (labs/visuals/cluster_state.py) and moves what changed.
-// Plain ES module for anywidget; no network, no build step, text only ever set as text.
+// Plain ES module for anywidget behind elements.js; no network, no build step, text only ever set as text.
 
 const SIGNS = { allow: "✓", deny: "✕", neutral: "…", muted: "–" };
-
-function h(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
-  return node;
-}
 
 const keyOf = (pod) => `${pod.namespace}/${pod.name}`;
 
@@ -67,7 +56,7 @@ function places(root) {
 
 /** Pods that moved slide to their new place, new ones fade in; nothing moves for who asked for less motion. */
 function animate(root, before) {
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  if (still()) return;
   for (const pod of root.querySelectorAll(".cv-pod")) {
     const old = before.get(pod.dataset.key), now = pod.getBoundingClientRect();
     if (!old) pod.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 400 });

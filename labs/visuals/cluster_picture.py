@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -15,9 +14,9 @@ import traitlets
 
 from labs.visuals.cluster_state import state_of
 from labs.visuals.following import Following, answered, connected
+from labs.visuals.front_end import module, style
 from labs.visuals.svg import INK, MONO, PANEL, SOFT, TONES, WIDTH, Canvas, wrap
 
-_HERE = Path(__file__).parent
 _SIGNS = {"allow": "[+]", "deny": "[x]", "neutral": "[~]", "muted": "[-]"}
 Look = Callable[[], Mapping[str, Any]]
 
@@ -29,8 +28,8 @@ class ClusterView(Following, anywidget.AnyWidget):
     followed, ``trouble`` why the last look failed, or "".  ``text`` and ``svg`` are the forms without JavaScript.
     """
 
-    _esm = _HERE / "cluster_picture.js"
-    _css = _HERE / "cluster_picture.css"
+    _esm = module("cluster_picture")
+    _css = style("cluster_picture")
     state = traitlets.Dict().tag(sync=True)
     live = traitlets.Bool(False).tag(sync=True)
     trouble = traitlets.Unicode("").tag(sync=True)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 from labs.errors import PermanentError, TemporaryError
+from labs.visuals.front_end import module, style
 from labs.visuals.story import tell
 from labs.visuals.svg import as_svg
 from labs.visuals.text import as_text
 
-_HERE = Path(__file__).parent
 _TIMEOUT = 5.0  # seconds
 
 
@@ -30,8 +29,8 @@ class PolicyEvaluation(anywidget.AnyWidget):
     outcome.  ``pace`` is seconds a step while it plays.  ``text`` and ``svg`` are the forms without JavaScript.
     """
 
-    _esm = _HERE / "policy_evaluation.js"
-    _css = _HERE / "policy_evaluation.css"
+    _esm = module("policy_evaluation")
+    _css = style("policy_evaluation")
     story = traitlets.Dict().tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
     pace = traitlets.Float(1.8).tag(sync=True)

@@ -1,5 +1,5 @@
 // Policy evaluation: draws `story` (labs/visuals/story.py) and walks through it by `step`.
-// Plain ES module for anywidget; no network, no build step, text only ever set as text.
+// Plain ES module for anywidget behind elements.js; no network, no build step, text only ever set as text.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -27,17 +27,6 @@ const ICONS = {
   restart: "M3.2 8a4.9 4.9 0 1 0 1.6-3.6M4.6 1.8v3h3",
 };
 const MARKS = { decides: "decides", matches: "matches", fails: "does not match" };
-
-function h(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
-  return node;
-}
 
 function s(tag, attributes, ...children) {
   const node = document.createElementNS(SVG, tag);

@@ -1,19 +1,8 @@
 // The way of one request: draws `story` (labs/visuals/traffic.py) and lets a dot travel it, hop by hop.
-// Plain ES module for anywidget; no network, no build step, text only ever set as text.
+// Plain ES module for anywidget behind elements.js; no network, no build step, text only ever set as text.
 
 const SIGNS = { allow: "✓", deny: "✕", muted: "·" };
 const LONGEST = 900; // ms that the slowest hop takes on the screen
-
-function h(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
-  return node;
-}
 
 const time = (ms) => (ms === null ? "" : `${ms.toFixed(1)} ms`);
 
@@ -56,7 +45,6 @@ function render({ model, el }) {
     h("div", { class: "tp-head" }, h("div", {}, summary, ids), play), h("div", { class: "tp-body" }, list, side));
 
   const story = () => model.get("story");
-  const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   function draw() {
     const { hops, answer, request, summary: whole } = story();

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 import yaml
 
+from labs.visuals.front_end import module, style
 from labs.visuals.picture import with_static_forms
 from labs.visuals.svg import INK, MONO, RULE, SOFT, TONES, WIDTH, Canvas, wrap
 
-_HERE = Path(__file__).parent
 PASSED, STOPPED, UNREACHED = "passed", "stopped here", "not reached"
 _LOOKS = {PASSED: ("allow", "check", "[+]"), STOPPED: ("deny", "octagon", "[x]"), UNREACHED: ("muted", "dots", "[ ]")}
 _BAR = 150  # user units of the longest time
@@ -95,8 +94,8 @@ class TrafficPicture(anywidget.AnyWidget):
     without JavaScript.
     """
 
-    _esm = _HERE / "traffic.js"
-    _css = _HERE / "traffic.css"
+    _esm = module("traffic")
+    _css = style("traffic")
     story = traitlets.Dict().tag(sync=True)
     step = traitlets.Int(-1).tag(sync=True)
 

@@ -6,7 +6,6 @@ A real Chromium drives the JupyterLab that ``scripts/start`` opens.  With ``SCRE
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,16 +15,15 @@ from typing import Any
 import nbformat
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (dev dependency)")
+from tests.browser import chromium, needs_chromium
+
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 NOTEBOOK = "b_iam_security/b1_policy_evaluation.ipynb"
 INCIDENT = "e_kubernetes/e5_incident_room.ipynb"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; name one in $CHROMIUM"),
+    needs_chromium,
 ]
 
 
@@ -59,8 +57,7 @@ def course(labs_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def page(course: str, request: pytest.FixtureRequest) -> Iterator[Any]:
     """JupyterLab with b1 (or the notebook that the test asks for) open, its kernel ready."""
     notebook = getattr(request, "param", NOTEBOOK)
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         opened = browser.new_page(viewport={"width": 1280, "height": 1500})
         opened.set_default_timeout(60_000)
         address, _, token = course.partition("?")
@@ -68,7 +65,6 @@ def page(course: str, request: pytest.FixtureRequest) -> Iterator[Any]:
         opened.locator(".jp-Notebook .jp-Cell").first.wait_for()
         opened.locator('.jp-NotebookPanel [data-status="idle"]').first.wait_for(state="attached")
         yield opened
-        browser.close()
 
 
 def picture(page: Any, name: str) -> None:

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,12 +12,12 @@ import time
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (dev dependency)")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+from tests.browser import chromium, needs_chromium
+
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(240),
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; name one in $CHROMIUM"),
+    needs_chromium,
 ]
 ESSAY = """Because they can be **halved**.
 
@@ -81,25 +80,21 @@ def test_a_hostile_essay_is_marked_and_runs_nothing(formgrader):
     with Gradebook(url_of_db) as gradebook:
         submission = gradebook.find_submission_notebook("t1_evens", "t_testing", "ada").id
         cell = gradebook.find_grade("t1-essay", "t1_evens", "t_testing", "ada").id
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            headers = {"Authorization": f"token {token}"}
-            page = browser.new_page(viewport={"width": 1200, "height": 1400}, extra_http_headers=headers)
-            page.goto(f"{url}/formgrader/submissions/{submission}/")
-            page.wait_for_selector("text=Because they can be")
-            if os.environ.get("SCREENSHOTS"):
-                page.screenshot(path=f"{os.environ['SCREENSHOTS']}/formgrader.png", full_page=True)
-            assert page.locator("strong", has_text="halved").count() == 1
-            assert page.title() != "owned"
-            assert page.locator("img[onerror], svg[onload], a[href^='javascript:']").count() == 0
-            assert "owned" in page.locator("body").inner_text(), "the essay's own words are shown as text"
-            box = page.locator("input.score").nth(1)  # the first is the autograded cell's
-            page.wait_for_function("document.querySelector('input.score').placeholder == '3'")  # marks have arrived
-            box.fill("2.5")
-            with page.expect_response(lambda answer: cell in answer.url and answer.request.method == "PUT"):
-                box.press("Tab")
-        finally:
-            browser.close()
+    with chromium() as browser:
+        headers = {"Authorization": f"token {token}"}
+        page = browser.new_page(viewport={"width": 1200, "height": 1400}, extra_http_headers=headers)
+        page.goto(f"{url}/formgrader/submissions/{submission}/")
+        page.wait_for_selector("text=Because they can be")
+        if os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=f"{os.environ['SCREENSHOTS']}/formgrader.png", full_page=True)
+        assert page.locator("strong", has_text="halved").count() == 1
+        assert page.title() != "owned"
+        assert page.locator("img[onerror], svg[onload], a[href^='javascript:']").count() == 0
+        assert "owned" in page.locator("body").inner_text(), "the essay's own words are shown as text"
+        box = page.locator("input.score").nth(1)  # the first is the autograded cell's
+        page.wait_for_function("document.querySelector('input.score').placeholder == '3'")  # marks have arrived
+        box.fill("2.5")
+        with page.expect_response(lambda answer: cell in answer.url and answer.request.method == "PUT"):
+            box.press("Tab")
     with Gradebook(url_of_db) as gradebook:
         assert gradebook.find_grade("t1-essay", "t1_evens", "t_testing", "ada").manual_score == 2.5

@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -34,6 +33,7 @@ from labs.cluster.network.addresses import Ranges
 from labs.services import control, state
 from labs.shop.package import config_map
 from labs.toolbox import programs
+from tests.browser import chromium, needs_chromium
 from tests.labs.cluster import waiting
 from tests.labs.cluster.network.pods import SERVER, Kubectl, apply, certificate, server, service, wait_ready
 from tests.labs.cluster.test_shop_manifests import built, objects
@@ -41,7 +41,6 @@ from tests.labs.cluster.test_shop_manifests import built, objects
 pytestmark = pytest.mark.timeout(240)
 NODES = 2
 WITHIN = 60.0
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 Object = dict[str, Any]
 
 
@@ -490,23 +489,17 @@ def test_the_shop_sells_over_https_while_it_rolls_and_its_certificate_changes(
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
+@needs_chromium
 def test_a_browser_buys_over_https_while_the_shop_rolls_and_its_certificate_changes(
     ingress: Listeners, kubectl: Kubectl, shop: tuple[str, ...]
 ) -> None:
-    pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (dev dependency)")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on PATH; name one in $CHROMIUM")
     assert bought_meanwhile(ingress, kubectl, shop, [browsing])[0] >= 2
 
 
 def browsing(port: int, name: str, over: threading.Event) -> int:
     """A customer with a real browser, who comes anew each time; any page that does not load is an error."""
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {name} 127.0.0.1"]
     bought = 0
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=flags)
+    with chromium(f"--host-resolver-rules=MAP {name} 127.0.0.1") as browser:
         while not over.is_set():
             context = browser.new_context(ignore_https_errors=True)     # the certificate vouches for itself
             page = context.new_page()
@@ -518,7 +511,6 @@ def browsing(port: int, name: str, over: threading.Event) -> int:
             assert page.get_by_text("1 × Espresso cup").is_visible()
             bought += 1
             context.close()
-        browser.close()
     return bought
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.browser import chromium, needs_chromium
 from tests.labs.shop.conftest import environment_of
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (dev dependency)")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; name one in $CHROMIUM"),
+    needs_chromium,
 ]
 
 
@@ -26,8 +23,7 @@ def page(run_shop: Any, login: dict[str, str]) -> Iterator[Any]:
     """The shop's first page, on PostgreSQL."""
     backend = run_shop(**environment_of(login))
     frontend = run_shop("frontend", SHOP_BACKEND_URL=backend.url, SHOP_BACKEND_SECONDS="10")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         context = browser.new_context(java_script_enabled=False, viewport={"width": 900, "height": 700})
         opened = context.new_page()
         opened.set_default_timeout(60_000)
@@ -35,7 +31,6 @@ def page(run_shop: Any, login: dict[str, str]) -> Iterator[Any]:
         opened.on("console", lambda message: opened.problems.append(message.text) if message.type == "error" else None)
         opened.goto(frontend.url)
         yield opened
-        browser.close()
 
 
 def picture(page: Any, name: str) -> None:

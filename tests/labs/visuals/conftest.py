@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from labs.aws.iam import Policy, PolicySet, Principal, PrincipalType, Request, decision_to_dict, evaluate
+from tests.browser import chromium
 
 ACCOUNT = "111122223333"
 SESSION = Principal(
@@ -71,6 +75,12 @@ def asked(address: str = "203.0.113.9", principal: Principal = SESSION) -> Reque
 
 def decided(request: Request, **policies) -> dict:
     return decision_to_dict(evaluate(request, PolicySet(**policies)))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(params=["deny", "implicit", "nothing", "allow", "final"])

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from labs.visuals import Journey, TrafficPicture
+from tests.browser import needs_chromium
+from tests.labs.visuals.page import CONTRASTS, Show, pages
 from tests.labs.visuals.test_traffic import CAME, ENDED
-from tests.labs.visuals.test_widget_browser import CHROMIUM, CONTRASTS, HERE, ORIGIN, PAGE, THEMES, playwright
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; name one in $CHROMIUM"),
-]
-Show = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+pytestmark = [pytest.mark.long, needs_chromium]
 
 
 @pytest.fixture
 def show(browser: Any) -> Iterator[Show]:
-    """Open a page with the picture of a journey; its errors fail the test."""
-    opened, errors = [], []
-
-    def page_of(journey: Journey, theme: str = "light", motion: str = "reduce") -> Any:
-        attribute, ground = THEMES[theme]
-        state = json.dumps({"story": TrafficPicture(journey).story, "step": -1}).replace("</", "<\\/")
-        html = PAGE.replace("policy_evaluation", "traffic") % {"theme": attribute, "ground": ground, "state": state}
-        # this widget sets its own model, so a change must be told to whoever listens
-        html = html.replace("set: (name, value) => { state[name] = value; }",
-                            "set: (name, value) => window.model.emit(name, value)")
-        page = browser.new_page(viewport={"width": 1100, "height": 900}, reduced_motion=motion)
-        opened.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.route("**/*", lambda route: _serve(route, html))
-        page.goto(ORIGIN + "/")
-        page.wait_for_function("window.ready")
-        return page
-
-    yield page_of
-    for page in opened:
-        page.close()
-    assert errors == []
-
-
-def _serve(route: Any, html: str) -> None:
-    name = route.request.url.removeprefix(ORIGIN + "/")
-    if name in ("traffic.js", "traffic.css"):
-        kind = "text/javascript" if name.endswith("js") else "text/css"
-        return route.fulfill(body=(HERE / name).read_text(), content_type=kind)
-    return route.fulfill(body=html, content_type="text/html") if not name else route.fulfill(status=204)
+    """Open a page with the picture of a journey."""
+    with pages(browser, "traffic", 1100) as opened:
+        yield lambda journey, **looks: opened({"story": TrafficPicture(journey).story, "step": -1}, **looks)
 
 
 def test_a_chosen_hop_shows_what_was_seen_and_its_object_with_keys_alone(show: Show) -> None:
@@ -91,8 +52,8 @@ def test_it_travels_hop_by_hop_and_can_be_played_again(show: Show) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("journey", [CAME, ENDED])
 def test_every_word_can_be_read(show: Show, theme: str, journey: Journey) -> None:
-    page = show(journey, theme)
+    page = show(journey, theme=theme)
     page.locator(".tp-stop button").first.click()
-    found = page.evaluate(CONTRASTS.replace(".pe-sr", ".tp-sr").replace('".pe"', '".tp"'))
+    found = page.evaluate(CONTRASTS, "tp")
     assert found
     assert [(text, round(ratio, 2)) for text, ratio in found if ratio < 4.5] == []

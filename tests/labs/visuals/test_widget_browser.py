@@ -1,111 +1,24 @@
-"""The widget's own JavaScript in a real Chromium: keys, words for screen readers, contrast, reduced motion.
-
-The page gives ``render`` a model object of four methods, the part of anywidget's interface that the module uses.
-"""
+"""The widget's own JavaScript in a real Chromium: keys, words for screen readers, contrast, reduced motion."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from pathlib import Path
 
 import pytest
 
 from labs.visuals.story import tell
+from tests.browser import needs_chromium
+from tests.labs.visuals.page import CONTRASTS, THEMES, pages
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (dev dependency)")
-HERE = Path(__file__).parents[3] / "labs" / "visuals"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; name one in $CHROMIUM"),
-]
-ORIGIN = "http://widget.test"
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>widget</title>
-<link rel="stylesheet" href="/policy_evaluation.css"><style>body { margin: 16px; background: %(ground)s }</style></head>
-<body %(theme)s><div id="cell"></div><script type="module">
-import widget from "/policy_evaluation.js";
-const state = %(state)s, listeners = {};
-window.saved = 0;
-window.model = {
-  get: (name) => state[name],
-  set: (name, value) => { state[name] = value; },
-  save_changes: () => { window.saved += 1; },
-  on: (event, call) => (listeners[event] ??= new Set()).add(call),
-  off: (event, call) => listeners[event]?.delete(call),
-  emit: (name, value) => { state[name] = value; [...(listeners[`change:${name}`] ?? [])].forEach((call) => call()); },
-  listening: () => Object.values(listeners).reduce((sum, calls) => sum + calls.size, 0),
-};
-window.unmount = widget.render({ model: window.model, el: document.getElementById("cell") });
-window.ready = true;
-</script></body></html>"""
-THEMES = {"light": ('data-jp-theme-light="true"', "#ffffff"), "dark": ('data-jp-theme-light="false"', "#111111")}
-
-#: Every visible piece of text with its contrast to the nearest opaque background behind it.
-CONTRASTS = """() => {
-  const rgb = (text) => { const m = text.match(/[\\d.]+/g).map(Number); return [m[0], m[1], m[2], m[3] ?? 1]; };
-  const linear = (v) => v / 255 <= .03928 ? v / 255 / 12.92 : ((v / 255 + .055) / 1.055) ** 2.4;
-  const light = (c) => { const [r, g, b] = c.map(linear);
-    return .2126 * r + .7152 * g + .0722 * b; };
-  const found = [];
-  const walker = document.createTreeWalker(document.querySelector(".pe"), NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const node = walker.currentNode, owner = node.parentElement, style = getComputedStyle(owner);
-    if (!node.textContent.trim() || owner.closest(".pe-sr") || !owner.getClientRects().length) continue;
-    if (style.color === "rgba(0, 0, 0, 0)") continue;
-    let back = owner, ground = [255, 255, 255];
-    for (; back; back = back.parentElement) {
-      const colour = rgb(getComputedStyle(back).backgroundColor);
-      if (colour[3] === 1) { ground = colour.slice(0, 3); break; }
-    }
-    const [a, b] = [light(rgb(style.color).slice(0, 3)), light(ground)].sort((x, y) => y - x);
-    found.push([node.textContent.trim().slice(0, 40), (a + .05) / (b + .05)]);
-  }
-  return found;
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+pytestmark = [pytest.mark.long, needs_chromium]
 
 
 @pytest.fixture
 def show(browser):
-    """Open a page with the picture of a decision; its errors fail the test."""
-    opened, errors = [], []
-
-    def page_of(decision, theme="light", step=0, width=1000, motion="reduce", pace=1.8):
-        attribute, ground = THEMES[theme]
-        state = json.dumps({"story": tell(decision), "step": step, "pace": pace}).replace("</", "<\\/")
-        html = PAGE % {"theme": attribute, "ground": ground, "state": state}
-        page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion=motion)
-        opened.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(ORIGIN) or errors.append(request.url))
-        page.route("**/*", lambda route: _serve(route, html))
-        page.goto(ORIGIN + "/")
-        page.wait_for_function("window.ready")
-        return page
-
-    yield page_of
-    for page in opened:
-        page.close()
-    assert errors == []
-
-
-def _serve(route, html):
-    name = route.request.url.removeprefix(ORIGIN + "/")
-    if not name:
-        return route.fulfill(body=html, content_type="text/html")
-    if name in ("policy_evaluation.js", "policy_evaluation.css"):
-        kind = "text/javascript" if name.endswith("js") else "text/css"
-        return route.fulfill(body=(HERE / name).read_text(), content_type=kind)
-    return route.fulfill(status=204) if name == "favicon.ico" else route.abort()
+    """Open a page with the picture of a decision."""
+    with pages(browser, "policy_evaluation", 1000) as opened:
+        yield lambda decision, theme="light", step=0, pace=1.8, **looks: opened(
+            {"story": tell(decision), "step": step, "pace": pace}, theme, **looks)
 
 
 def title(page):
@@ -263,8 +176,8 @@ def test_every_text_has_a_contrast_of_four_and_a_half(show, make, theme, name):
     measured = 0
     for step in range(len(tell(make(name))["gates"]) + 2):
         page.evaluate("(n) => window.model.emit('step', n)", step)
-        weak = [(text, round(ratio, 2)) for text, ratio in page.evaluate(CONTRASTS) if ratio < 4.5]
-        measured += len(page.evaluate(CONTRASTS))
+        weak = [(text, round(ratio, 2)) for text, ratio in page.evaluate(CONTRASTS, "pe") if ratio < 4.5]
+        measured += len(page.evaluate(CONTRASTS, "pe"))
         assert weak == []
     assert measured > 200
 
