@@ -143,6 +143,14 @@ class Running:
         with contextlib.suppress(OSError):
             self._caller.sendall(json.dumps({"signal": int(number)}).encode() + b"\n")
 
+    def hold(self, memory: int) -> None:
+        """Give everything in the jail together another limit of resident memory, in bytes.
+
+        What the kernel keeps each process to (``private`` and ``address_space`` of its Spec) stays as it was.
+        """
+        with contextlib.suppress(OSError):
+            self._caller.sendall(json.dumps({"memory": memory}).encode() + b"\n")
+
     def terminate(self, grace: float = 5.0) -> Result:
         """SIGTERM to the command, then after ``grace`` seconds the end of everything in the jail."""
         self.signal(signal.SIGTERM)

@@ -1,8 +1,9 @@
 """The process beside a jail: starts the command, watches what no kernel limit covers, ends everything, reports.
 
 ``main(FD)``: FD is a Unix stream socket to the caller.  It first receives one line of JSON, ``{"plan", "command",
-"wrap"}``; then lines ``{"signal": N}``.  It sends ``{"started": pid}`` or ``{"failed": why}``, and at the end
-``{"status", "limit", "cpu", "left"}``.  When the socket ends, so does the jail: a killed caller leaves nothing behind.
+"wrap"}``; then lines ``{"signal": N}`` and ``{"memory": BYTES}``.  It sends ``{"started": pid}`` or
+``{"failed": why}``, and at the end ``{"status", "limit", "cpu", "left"}``.  When the socket ends, so does the jail: a
+killed caller leaves nothing behind.
 
 It is a subreaper: daemons that detach become its children.  It keeps root where the caller has it, cannot be traced,
 and is no part of the Landlock domain, so what it runs cannot signal it.
@@ -171,7 +172,11 @@ class Supervisor:
         except OSError:
             return False
         for line in lines.splitlines():
-            number = json.loads(line)["signal"]
+            said = json.loads(line)
+            if "memory" in said:
+                self.plan["memory"] = said["memory"]
+                continue
+            number = said["signal"]
             if number == signal.SIGKILL:
                 return False
             with contextlib.suppress(ProcessLookupError):

@@ -3,7 +3,7 @@
     pods/UID/pod.json                       the pod as it was assigned, and its address
     pods/UID/volumes/NAME/                  see volumes.py
     pods/UID/containers/NAME/ATTEMPT/       order.json, running.json, exit.json (see shim.py), cpu.stat
-                                            (quota.py), about.json, log, root/
+                                            (quota.py), limits.json, about.json, log, root/
 """
 
 from __future__ import annotations
@@ -208,10 +208,21 @@ class Container:
         return [pid for pid in self.processes()[1:] if pid != self.doorman]
 
     def signal(self, number: int) -> None:
-        """SIGTERM goes to the container; SIGKILL ends everything in it."""
+        """SIGTERM goes to the container; SIGKILL ends everything in it; SIGUSR2 has new limits taken over."""
         if self._alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._shim, signal.SIGUSR1 if number == signal.SIGKILL else number)
+
+    def resize(self, resources: dict[str, Any], limits: dict[str, Any]) -> None:
+        """Hold it to other limits while it runs.
+
+        :param resources: as its status tells them from now on
+        :param limits: what :func:`labs.cluster.nodes.sandbox.limits` makes of them
+        """
+        shim.write(str(self.folder), "limits.json", limits)
+        self.signal(signal.SIGUSR2)
+        self.about |= {"resources": resources}
+        shim.write(str(self.folder), "about.json", self.about)
 
     def connect(self, name: str) -> socket.socket:
         """A connection to one of its Unix sockets, ``door`` or ``attach``; raises OSError."""

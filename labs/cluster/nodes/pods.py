@@ -146,7 +146,7 @@ class Pods:
         place = dataclasses.replace(self._place, client=Cut(self._place.client, node))
         worker = self._workers[uid] = Worker(
             pod, node, place, folder, address,
-            lambda: [each.pod for each in self.of(node) if each.counts()])
+            lambda: [each.resize.pod(each.pod) for each in self.of(node) if each.counts()])
         task = self._tasks[uid] = asyncio.create_task(worker.run())
         task.add_done_callback(lambda done: self._over(uid, done))
         return worker

@@ -56,6 +56,10 @@ class Quota:
         self._thread = threading.Thread(target=self._hold, daemon=True)
         self._thread.start()
 
+    def change(self, limit: float) -> None:
+        """Another limit, from the next period on."""
+        self._quota = limit * PERIOD
+
     def pardon(self) -> None:
         """It is told to end: let it do so now, whatever it owes."""
         self._pardoned = True

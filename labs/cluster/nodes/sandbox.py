@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from labs import jail
 from labs.cluster.nodes.api import Object
@@ -88,14 +89,20 @@ def _inside(mount: Object, environment: Mapping[str, str]) -> str:
     return expand(mount["subPathExpr"], environment)
 
 
+def limits(resources: Object) -> dict[str, Any]:
+    """What holds a container with these ``resources``: ``cpu`` in processors, 0 for no limit, ``memory`` in bytes."""
+    given = resources.get("limits") or {}
+    return {"cpu": float(quantity(given.get("cpu", "0"))),
+            "memory": int(quantity(given["memory"])) if given.get("memory") else MEMORY}
+
+
 def specification(pod: Object, container: Object, image: Image, environment: dict[str, str],
                   mounted: list[jail.Mount], folder: Path, api_port: int) -> jail.Spec:
     """The jail of one container; ``folder`` becomes what it may change beside its mounts."""
     folder.mkdir(exist_ok=True)
     every = [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
     ports = {each["containerPort"] for one in every for each in one.get("ports") or []}
-    limit = container.get("resources", {}).get("limits", {}).get("memory")
-    memory = int(quantity(limit)) if limit else MEMORY
+    memory = limits(container.get("resources") or {})["memory"]
     return jail.Spec(
         readable=image.readable, writable=str(folder), writable_bytes=STORAGE, mounts=tuple(mounted),
         connect=tuple(sorted({*ports, api_port})), bind=tuple(sorted(ports)), unix_sockets=False, system_v_ipc=True,

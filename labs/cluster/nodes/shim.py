@@ -10,10 +10,11 @@ when nobody plays the nodes for ORPHANED_AFTER seconds, it ends the container.  
     door            a Unix socket for further commands inside, see labs.jail.doorman
     attach          a Unix socket for what the container reads and writes, see Visitor
     cpu.stat        what its limit of processors did, see quota.py
+    limits.json     {"cpu", "memory"}: other limits, in processors (0 for none) and bytes, since SIGUSR2 told of them
     exit.json       {"status", "limit", "finished"}, or {"error"} when the command could not be started
 
-SIGTERM is passed on to the container, as its image's stop signal; SIGUSR1 ends it at once.  It imports little: there is
-one for every container.
+SIGTERM is passed on to the container, as its image's stop signal; SIGUSR1 ends it at once; SIGUSR2 has it take over
+limits.json.  It imports little: there is one for every container.
 """
 
 from __future__ import annotations
@@ -62,16 +63,21 @@ def main(folder: str) -> None:
             write(folder, "exit.json", {"error": str(error), "finished": time.time()})
             return
         door.close()
-        limit = float(order.get("cpu") or 0)
-        quota = Quota(limit, os.getpid(), running.doorman, os.path.join(folder, "cpu.stat")) if limit else None
+        processors = Processors(folder, running.doorman)
+        processors.limit(float(order.get("cpu") or 0))
 
         def stop(*_: object) -> None:
             running.signal(order["stop"])
-            if quota is not None:
-                quota.pardon()
+            processors.pardon()
+
+        def resize(*_: object) -> None:
+            given = json.loads(read(folder, "limits.json"))
+            running.hold(given["memory"])
+            processors.limit(given["cpu"])
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGUSR1, lambda *_: running.signal(signal.SIGKILL))
+        signal.signal(signal.SIGUSR2, resize)
         write(folder, "running.json", {
             "shim": os.getpid(), "shim_started": started(os.getpid()), "started": time.time(),
             "doorman": running.doorman})
@@ -79,9 +85,32 @@ def main(folder: str) -> None:
         with Log(order["log"], order.get("skew", 0.0)) as log:
             result = attend(running, streams, log, order["lock"], attach)
         running.close_pipes()
-        if quota is not None:
-            quota.close()
+        processors.limit(0.0)
     write(folder, "exit.json", {"status": result.status, "limit": result.limit, "finished": time.time()})
+
+
+class Processors:
+    """The container's limit of processors, which may come, change and go while it runs."""
+
+    def __init__(self, folder: str, doorman: int) -> None:
+        self._path = os.path.join(folder, "cpu.stat")
+        self._doorman = doorman
+        self._quota: Quota | None = None
+
+    def limit(self, processors: float) -> None:
+        """From now on this one; 0 for none."""
+        if self._quota is not None and processors:
+            self._quota.change(processors)
+        elif self._quota is not None:
+            self._quota.close()
+            self._quota = None
+        elif processors:
+            self._quota = Quota(processors, os.getpid(), self._doorman, self._path)
+
+    def pardon(self) -> None:
+        """It is told to end."""
+        if self._quota is not None:
+            self._quota.pardon()
 
 
 def listening(name: str) -> socket.socket:

@@ -13,9 +13,6 @@ from typing import Any
 from labs.cluster.nodes.api import Object
 from labs.cluster.nodes.containers import Container, Exit
 
-RESIZE = "PodResizePending"
-"""A condition that is taken away, not set to False, when it does not hold."""
-
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -90,20 +87,6 @@ def resources(seen: Seen) -> Object:
     return dict(seen.last.about.get("resources", wanted) if seen.last is not None and seen.running else wanted)
 
 
-def resized(seen: Seen) -> set[str]:
-    """"Resize CPU and Memory Resources assigned to Containers": of which it should have something else than it has."""
-    has, wanted = resources(seen), seen.spec.get("resources") or {}
-    return {what for what in ("cpu", "memory") for kind in ("requests", "limits")
-            if (has.get(kind) or {}).get(what) != (wanted.get(kind) or {}).get(what)}
-
-
-def restarts_to_resize(seen: Seen) -> bool:
-    """Does its ``resizePolicy`` ask for a restart?"""
-    asked = {each["resourceName"] for each in seen.spec.get("resizePolicy") or []
-             if each["restartPolicy"] == "RestartContainer"}
-    return bool(asked & resized(seen))
-
-
 def _states(seen: Seen, inits: bool) -> tuple[Object, Object]:
     """(state, lastState)."""
     before = _terminated(seen.previous)
@@ -146,8 +129,12 @@ def phase(policy: str, inits: Sequence[Seen], apps: Sequence[Seen]) -> str:
     return "Succeeded" if all(one is not None and one.status == 0 for one in ended) else "Failed"
 
 
-def pod_status(pod: Object, address: str, inits: Sequence[Seen], apps: Sequence[Seen], now: float) -> Object:
-    """The whole status; times of conditions that did not change are kept."""
+def pod_status(pod: Object, address: str, inits: Sequence[Seen], apps: Sequence[Seen], now: float,
+               more: Sequence[Object] = ()) -> Object:
+    """The whole status; times of conditions that did not change are kept.
+
+    :param more: further conditions, all True and without times
+    """
     policy = pod["spec"].get("restartPolicy", "Always")
     done = initialised(inits) or any(each.last for each in apps)
     found = phase(policy, inits, apps)
@@ -163,14 +150,9 @@ def pod_status(pod: Object, address: str, inits: Sequence[Seen], apps: Sequence[
         status for status, each in zip(made.get("initContainerStatuses", []), inits, strict=False)
         if sidecar(each.spec))]
     unready = [each["name"] for each in watched if not each["ready"]]
-    pending = [each.spec["name"] for each in (*inits, *apps) if resized(each) and not restarts_to_resize(each)]
     made["conditions"] = _conditions(pod, found, address, inits, done, unready, lambda: moment(now))
-    if pending:
-        known: Object = next((each for each in pod["status"].get("conditions") or [] if each["type"] == RESIZE), {})
-        made["conditions"].append({
-            "type": RESIZE, "status": "True", "reason": "Deferred",
-            "message": f"this node gives containers other resources when they start again: [{' '.join(pending)}]",
-            "lastTransitionTime": known.get("lastTransitionTime") or moment(now)})
+    known = {each["type"]: each.get("lastTransitionTime") for each in pod["status"].get("conditions") or []}
+    made["conditions"] += [{**each, "lastTransitionTime": known.get(each["type"]) or moment(now)} for each in more]
     return made
 
 

@@ -57,18 +57,18 @@ class Usage:
     async def measure(self) -> None:
         """Take one measurement of each."""
         running = list(self._containers())
-        taken = await asyncio.to_thread(lambda: {each.identifier: _sample(each) for each in running})
+        taken = await asyncio.to_thread(lambda: {each.identifier: sample(each) for each in running})
         for name in set(self._samples) - set(taken):
             del self._samples[name]
-        for name, sample in taken.items():
-            self._add(name, sample)
+        for name, one in taken.items():
+            self._add(name, one)
 
-    def _add(self, name: str, sample: Sample) -> None:
+    def _add(self, name: str, taken: Sample) -> None:
         kept = self._samples.setdefault(name, deque())
-        if kept and sample.cpu < kept[-1].cpu:      # a process ended at that moment: time is never given back
-            sample = replace(sample, cpu=kept[-1].cpu)
-        kept.append(sample)
-        while len(kept) > 2 and sample.at - kept[1].at >= WINDOW:
+        if kept and taken.cpu < kept[-1].cpu:       # a process ended at that moment: time is never given back
+            taken = replace(taken, cpu=kept[-1].cpu)
+        kept.append(taken)
+        while len(kept) > 2 and taken.at - kept[1].at >= WINDOW:
             kept.popleft()
 
     def latest(self, container: Container) -> Sample | None:
@@ -85,6 +85,7 @@ class Usage:
         return Use(kept[-1], window, (kept[-1].cpu - kept[0].cpu) / window if window > 0 else 0.0)
 
 
-def _sample(container: Container) -> Sample:
+def sample(container: Container) -> Sample:
+    """Measure one now."""
     memory, cpu, tasks = processes.usage(container.inside())
     return Sample(time.time(), cpu, memory, tasks)

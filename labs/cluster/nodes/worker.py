@@ -13,23 +13,24 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from labs.cluster.network.plane import Network
-from labs.cluster.nodes import admission, disk, hooks, pressure, roots, sandbox, states, volatile
+from labs.cluster.nodes import admission, disk, hooks, pressure, resize, roots, sandbox, states, usage, volatile
 from labs.cluster.nodes.api import Client, Object, Refused
 from labs.cluster.nodes.aws import Aws
 from labs.cluster.nodes.backoff import Backoff
 from labs.cluster.nodes.containers import Attempts, Container
-from labs.cluster.nodes.environment import ConfigError, expand, links, quantity, variables
+from labs.cluster.nodes.environment import ConfigError, expand, links, variables
 from labs.cluster.nodes.events import Events
 from labs.cluster.nodes.images import Image, ImageError, Images
 from labs.cluster.nodes.node import Node, now
 from labs.cluster.nodes.probes import Health
+from labs.cluster.nodes.resize import Resize
 from labs.cluster.nodes.trust import Certificates, anchors
 from labs.cluster.nodes.volumes import VolumeError, Volumes
 from labs.cluster.storage.mounts import Mounts
@@ -97,6 +98,7 @@ class Worker:
         self.volumes = Volumes(folder / "volumes", self._fetch, self._token, self._anchors,
                                Certificates(place.client, pod, node.name), mounts.find, self._unpacked,
                                node.allocatable())
+        self.resize = Resize()
         self._news = asyncio.Event()
         self._waiting: dict[str, tuple[str, str]] = {}
         self._images: dict[str, tuple[float, float, str]] = {}      # name → (wait, not before, why)
@@ -135,6 +137,7 @@ class Worker:
         self.attempts.load(self.wake)
         for spec in self._specs():
             if (last := self.attempts.last(spec["name"])) and last.running:
+                self.resize.load(spec["name"], last.about.get("resources") or {})
                 self._watch_health(spec, last)
         while True:
             self._news.clear()
@@ -190,8 +193,15 @@ class Worker:
         running = bool(self.attempts.running())
         return running if going else not over and (self._admitted or self.attempts.any())
 
+    def _allocate(self) -> None:
+        """Have what the containers ask for now, when the node has room for it."""
+        self._tell_events(self.resize.allocate(self.pod, lambda pod: admission.refused(
+            pod, (each for each in self._neighbours() if each["metadata"]["uid"] != self.uid),
+            self.node.allocatable())))
+
     async def _advance(self) -> float:
         """Start what should run."""
+        self._allocate()
         if (wait := self._waits_for_disk("volumes")) > 0:
             await self._report()
             return wait
@@ -223,13 +233,12 @@ class Worker:
     async def _ensure(self, spec: Object, policy: str, mounted: tuple[dict[str, Path], dict[str, bool]]) -> float:
         """Have a container run as its policy says; seconds until that should be looked at again."""
         name = spec["name"]
+        spec = self.resize.spec(spec)
         last = self.attempts.last(name)
         if last is not None and last.running:
-            if name not in self._stopping and states.restarts_to_resize(self._seen(spec)):
-                self._tell("Normal", "Killing", f"Container {name} resize requires restart", name)
-                last.about["resized"] = True
-                self._stop(name, self.grace())
-            return self._enforce(name, last)
+            if name not in self._stopping and resize.resized(seen := self._seen(spec)):
+                await self._resize(seen, last)
+            return min(self._enforce(name, last), LOOKED_EVERY)
         if last is not None and last.exit is not None:
             self._forget(name)
             if not (states.restarts(policy, last.exit) or last.about.get("resized")):
@@ -242,6 +251,21 @@ class Worker:
             if left > 0:
                 return self._back_off(spec, last, wait, left)
         return await self._start(spec, last, mounted)
+
+    async def _resize(self, seen: states.Seen, container: Container) -> None:
+        """Give a container what is allocated to it now."""
+        name, wanted = container.name, seen.spec.get("resources") or {}
+        if resize.restarts(seen):
+            self._tell("Normal", "Killing", f"Container {name} resize requires restart", name)
+            container.about["resized"] = True
+            self._stop(name, self.grace())
+            return
+        limits, had = sandbox.limits(wanted), sandbox.limits(states.resources(seen))
+        used = (await asyncio.to_thread(usage.sample, container)).memory if limits["memory"] < had["memory"] else 0
+        why = resize.too_low(name, had["memory"], limits["memory"], used)
+        self._tell_events(self.resize.cannot(self.pod, name, why))
+        if not why:
+            container.resize(wanted, limits)
 
     def _back_off(self, spec: Object, last: Container, wait: float, left: float) -> float:
         name = spec["name"]
@@ -280,8 +304,7 @@ class Worker:
         container = self.attempts.new(name, {
             "backoff": backoff, "image": image.identifier, "message_policy": spec.get("terminationMessagePolicy"),
             "stop_signal": roots.stop_signal(image), "skew": self.node.skew, "terminal": bool(spec.get("tty")),
-            "cpu": float(quantity((spec.get("resources") or {}).get("limits", {}).get("cpu", "0"))),
-            "resources": spec.get("resources") or {}})
+            "cpu": sandbox.limits(spec.get("resources") or {})["cpu"], "resources": spec.get("resources") or {}})
         root = container.folder / "root"
         own_folder = {} if image.root and sandbox.mountable() else {"HOME": str(root), "TMPDIR": str(root)}
         environment = {**own_folder, **({"TERM": "xterm"} if spec.get("tty") else {}), **environment}
@@ -604,9 +627,9 @@ class Worker:
     def _seen(self, spec: Object) -> states.Seen:
         name = spec["name"]
         health = self._health.get(name)
-        return states.Seen(spec, self.attempts.last(name), self.attempts.previous(name), self._waiting.get(name),
-                           health.ready if health else False, health.started if health else False,
-                           name in self._starting)
+        return states.Seen(self.resize.spec(spec), self.attempts.last(name), self.attempts.previous(name),
+                           self._waiting.get(name), health.ready if health else False,
+                           health.started if health else False, name in self._starting)
 
     async def _report(self) -> None:
         """Send the status where it changed."""
@@ -615,12 +638,14 @@ class Worker:
         self._tell_all()
         inits = [self._seen(spec) for spec in self.pod["spec"].get("initContainers") or []]
         apps = [self._seen(spec) for spec in self.pod["spec"]["containers"]]
+        self._tell_events(self.resize.settle(self.pod, (*inits, *apps)))
         before = self.pod.get("status") or {}
         mine = self._sent.get("conditions", [])
         others = [each for each in before.get("conditions") or []
                   if each["type"] not in {one["type"] for one in mine}]
         said = {**before, **self._sent, "conditions": [*mine, *others]}
-        status = states.pod_status({**self.pod, "status": said}, self.address, inits, apps, self.node.clock())
+        status = states.pod_status({**self.pod, "status": said}, self.address, inits, apps, self.node.clock(),
+                                   self.resize.conditions((*inits, *apps)))
         if debuggers := self.pod["spec"].get("ephemeralContainers"):
             status["ephemeralContainerStatuses"] = [
                 states.container_status(self._seen(each)) | {"ready": False} for each in debuggers]
@@ -644,8 +669,8 @@ class Worker:
         if status == self._sent:
             return
         types = {each["type"] for each in status.get("conditions", [])}
-        gone = [{"$patch": "delete", "type": states.RESIZE}] if states.RESIZE not in types and any(
-            each["type"] == states.RESIZE for each in (*mine, *others)) else []
+        gone = [{"$patch": "delete", "type": name} for name in resize.CONDITIONS
+                if name not in types and name in {each["type"] for each in (*mine, *others)}]
         sent = {**status, "conditions": [*status["conditions"], *gone]} if gone else status
         try:
             await self.place.client.patch(
@@ -669,6 +694,10 @@ class Worker:
             path = f"spec.{listed}{{{container}}}"
         self._untold.append((kind, reason, message, path, now(skew=self.node.skew)))
         self._tell_all()
+
+    def _tell_events(self, events: Iterable[resize.Event]) -> None:
+        for kind, reason, message in events:
+            self._tell(kind, reason, message)
 
     def _tell_all(self) -> None:
         """Send what was to be told; kept while the node does not reach the API server."""

@@ -150,29 +150,6 @@ def test_what_is_no_grpc_server_is_unhealthy() -> None:
     assert "health rpc probe failed" in (asyncio.run(asked()) or "")
 
 
-def test_a_resize_restarts_or_waits_as_the_policy_says(kubectl: Kubectl, apply: Callable[..., None]) -> None:
-    again = [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
-    given = {"resources": {"requests": {"cpu": "20m"}, "limits": {"cpu": "500m"}}}
-    apply(pod("resized", SLEEP, resizePolicy=again, **given), pod("resizing", SLEEP, **given))
-    patch = {"spec": {"containers": [{"name": "main", "resources": {"limits": {"cpu": "600m"}}}]}}
-
-    def seen(name: str) -> tuple[Any, ...]:
-        said = status(kubectl, name)
-        main = (said.get("containerStatuses") or [{}])[0]
-        pending = [each["reason"] for each in said["conditions"] if each["type"] == "PodResizePending"]
-        return "running" in main.get("state", {}), main.get("restartCount"), main.get("resources"), pending
-
-    resized = {"requests": {"cpu": "20m"}, "limits": {"cpu": "600m"}}
-    for name, after in (("resized", (True, 1, resized, [])),
-                        ("resizing", (True, 0, given["resources"], ["Deferred"]))):
-        until(lambda: seen(name) == (True, 0, given["resources"], []), f"{name} runs")  # noqa: B023
-        kubectl("patch", "pod", name, "--subresource", "resize", "-p", json.dumps(patch))
-        until(lambda: seen(name) == after, f"{name}: {after}")  # noqa: B023
-    kubectl("patch", "pod", "resizing", "--subresource", "resize", "-p",
-            json.dumps(patch).replace("600m", "500m"))      # as it was
-    until(lambda: seen("resizing") == (True, 0, given["resources"], []), "the condition is gone")
-
-
 def test_an_ephemeral_container_joins_a_running_pod(kubectl: Kubectl, apply: Callable[..., None]) -> None:
     apply(pod("debugged", SLEEP))
     until(lambda: status(kubectl, "debugged")["phase"] == "Running", "it runs")
