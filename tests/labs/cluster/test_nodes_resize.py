@@ -116,7 +116,7 @@ def test_limits_may_change_while_a_container_runs(tmp_path: Path) -> None:
     async def observed() -> tuple[list[float], str]:
         async with running(tmp_path, BUSY, 0.0) as container:
             rates = []
-            for cpu in (0.1, 0.3):
+            for cpu in (0.05, 0.15):
                 container.resize({}, {"cpu": cpu, "memory": 2**30})
                 rates.append(await rate(container))
             container.resize({}, {"cpu": 0.0, "memory": 2**30})
@@ -137,8 +137,8 @@ def test_limits_may_change_while_a_container_runs(tmp_path: Path) -> None:
             await asyncio.sleep(0.02)
 
     (low, high), reason = asyncio.run(observed())
-    assert low == pytest.approx(0.1, rel=0.3)
-    assert high == pytest.approx(0.3, rel=0.3)
+    assert low == pytest.approx(0.05, rel=0.4)
+    assert high == pytest.approx(0.15, rel=0.3)
     assert reason == "OOMKilled"
 
 
