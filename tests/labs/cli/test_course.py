@@ -190,7 +190,7 @@ def test_course_brings_a_killed_supervisor_back(start, labs_home):
     os.kill(old, signal.SIGKILL)
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):       # ValueError: the file is being written
             if (int((labs_home / "supervisor.pid").read_text()) != old
                     and fetch(state.endpoints()["aws"], "/_lab/health")[0] == 200):
                 break
