@@ -13,27 +13,22 @@ import functools
 import json
 import os
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import boto3
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from labs.cluster.alb import account, manifests
-from labs.cluster.controlplane.services import READY_WITHIN
+from labs.cluster.alb.naming import KUBECONFIG, TOKEN
+from labs.cluster.controlplane import accounts
 from labs.cluster.identity import issuer
 from labs.cluster.nodes.api import Refused
 from labs.cluster.space import APPLY, Cluster
 from labs.errors import LabError, TemporaryError
 from labs.services import state
 
-KUBECONFIG = Path("kubernetes", "alb.kubeconfig")
-TOKEN = Path("kubernetes", "alb.token")
-"""In the state folder."""
 REGION = "us-east-1"
-_TOKEN_SECONDS = 365 * 24 * 3600
 
 
 def main() -> None:
@@ -44,17 +39,17 @@ def main() -> None:
     parser.add_argument("--cluster", required=True)
     given = parser.parse_args()
     os.umask(0o077)
-    end = time.monotonic() + READY_WITHIN
-    while True:
-        try:
-            in_the_cluster(given.home)
-            made = in_the_account(given.home, given.endpoint, given.cluster)
-            break
-        except (LabError, BotoCoreError, ClientError) as error:
-            if time.monotonic() > end:
-                sys.exit(f"The controller cannot be installed: {error}")
-        time.sleep(0.2)
-    print(json.dumps({"vpc": made.vpc, "role": made.role}))
+
+    def made() -> account.Prepared:
+        in_the_cluster(given.home)
+        return in_the_account(given.home, given.endpoint, given.cluster)
+
+    errors = (LabError, BotoCoreError, ClientError)
+    try:
+        prepared = accounts.patiently(made, errors)
+    except errors as error:
+        sys.exit(f"The controller cannot be installed: {error}")
+    print(json.dumps({"vpc": prepared.vpc, "role": prepared.role}))
 
 
 def in_the_account(home: Path, endpoint: str, cluster: str) -> account.Prepared:
@@ -75,18 +70,16 @@ def in_the_cluster(home: Path) -> None:
         try:
             for path, item in manifests.applied().items():
                 administrator.call("PATCH", path, item, APPLY, fieldManager="labs-alb", force="true")
-            for_cluster, for_aws = (_token(administrator, audiences) for audiences in ([], [account.AUDIENCE]))
+            for_cluster, for_aws = (_token(administrator), _token(administrator, account.AUDIENCE))
         except Refused as error:
             raise TemporaryError(str(error)) from error
     state.write_private(home / TOKEN, for_aws)
     state.write_private(home / KUBECONFIG, with_token(home / "kubeconfig", for_cluster))
 
 
-def _token(administrator: Cluster, audiences: list[str]) -> str:
-    """ "TokenRequest", Kubernetes API reference."""
-    spec: dict[str, Any] = {"expirationSeconds": _TOKEN_SECONDS, **({"audiences": audiences} if audiences else {})}
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-    return str(administrator.call("POST", f"{manifests.ACCOUNT}/token", asked)["status"]["token"])
+def _token(administrator: Cluster, *audiences: str) -> str:
+    asked = administrator.call("POST", f"{manifests.ACCOUNT}/token", accounts.token_request(*audiences))
+    return str(asked["status"]["token"])
 
 
 def with_token(kubeconfig: Path, token: str) -> str:

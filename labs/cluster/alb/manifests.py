@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from labs.cluster.alb.naming import CLASS, CONTROLLER
+from labs.cluster.alb.naming import CLASS, CONTROLLER, NAME
+from labs.cluster.controlplane import accounts
 
 Object = dict[str, Any]
-NAME = "aws-load-balancer-controller"
 NAMESPACE = "kube-system"
-ACCOUNT = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{NAME}"
-_RBAC = "rbac.authorization.k8s.io"
-_LABELS = {"app.kubernetes.io/name": NAME}
+ACCOUNT = accounts.path_of(NAMESPACE, NAME)
 _READ = ["get", "list", "watch"]
 _RULES: list[Object] = [
     {"apiGroups": [""], "resources": ["services", "nodes", "pods", "namespaces"], "verbs": _READ},
@@ -27,15 +25,9 @@ _RULES: list[Object] = [
 
 def applied() -> dict[str, Object]:
     """Path → object."""
-    named: Object = {"name": NAME, "labels": _LABELS}
     return {
-        ACCOUNT: {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**named, "namespace": NAMESPACE}},
-        f"/apis/{_RBAC}/v1/clusterroles/{NAME}": {
-            "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": named, "rules": _RULES},
-        f"/apis/{_RBAC}/v1/clusterrolebindings/{NAME}": {
-            "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRoleBinding", "metadata": named,
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]},
+        **accounts.granted(NAMESPACE, NAME, _RULES),
         f"/apis/networking.k8s.io/v1/ingressclasses/{CLASS}": {
             "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
-            "metadata": {"name": CLASS, "labels": _LABELS}, "spec": {"controller": CONTROLLER}}}
+            "metadata": {"name": CLASS, "labels": {"app.kubernetes.io/name": NAME}},
+            "spec": {"controller": CONTROLLER}}}

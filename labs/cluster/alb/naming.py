@@ -6,8 +6,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+NAME = "aws-load-balancer-controller"
+"""Of its account in the cluster, and of its sessions in AWS."""
+KUBECONFIG, TOKEN = Path("kubernetes", "alb.kubeconfig"), Path("kubernetes", "alb.token")
+"""In the state folder: by what it signs in to the cluster and to AWS."""
 CLASS = "alb"
 CONTROLLER = "ingress.k8s.aws/alb"
 CLUSTER_TAG, STACK_TAG, RESOURCE_TAG = "elbv2.k8s.aws/cluster", "ingress.k8s.aws/stack", "ingress.k8s.aws/resource"

@@ -22,8 +22,8 @@ from typing import Any
 import boto3
 import kopf
 
-from labs.cluster.alb import manifests
 from labs.cluster.alb.deploy import Account
+from labs.cluster.alb.naming import KUBECONFIG, NAME, TOKEN
 from labs.cluster.alb.operator import Operator
 from labs.cluster.space import Cluster
 from labs.errors import PermanentError, TemporaryError
@@ -71,12 +71,10 @@ def _installed(given: argparse.Namespace) -> dict[str, str]:
 
 def _take_role(given: argparse.Namespace, installed: dict[str, str]) -> str:
     """Have the role by the token, and the kubeconfig; the VPC."""
-    from labs.cluster.alb.install import KUBECONFIG, TOKEN
-
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         os.environ.pop(name, None)
     os.environ |= {"AWS_ENDPOINT_URL": given.endpoint, "AWS_ROLE_ARN": installed["role"], "AWS_DEFAULT_REGION": REGION,
-                   "AWS_WEB_IDENTITY_TOKEN_FILE": str(given.home / TOKEN), "AWS_ROLE_SESSION_NAME": manifests.NAME}
+                   "AWS_WEB_IDENTITY_TOKEN_FILE": str(given.home / TOKEN), "AWS_ROLE_SESSION_NAME": NAME}
     given.kubeconfig = given.home / KUBECONFIG
     return installed["vpc"]
 

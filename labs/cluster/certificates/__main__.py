@@ -12,13 +12,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from labs.cluster.certificates import account, authorities, manifests
 from labs.cluster.certificates.services import DIRECTORY
-from labs.cluster.controlplane import pki
+from labs.cluster.controlplane import accounts, pki
 from labs.cluster.controlplane.services import READY_WITHIN, call, connect, get
 from labs.errors import LabError, PermanentError, TemporaryError
 from labs.services import ports, state
@@ -26,12 +26,9 @@ from labs.toolbox import programs
 
 DNS = 8053
 """The port that pebble's DNS prefers."""
-TOKEN_SECONDS = 365 * 24 * 3600
-"""How long cert-manager's token is good; each start gets one."""
 IMAGE = "quay.io/jetstack/cert-manager-acmesolver"
 RETRIED_AFTER = "1m"
 """What cert-manager waits for after a request that failed: an hour, upstream."""
-APPLY = "application/apply-patch+yaml"
 
 
 def main() -> None:
@@ -119,7 +116,7 @@ def _tell(home: Path, port: int, api: int) -> None:
 def _manager(home: Path, port: int, server: str, ingress: str, acme: str) -> tuple[Path, list[str]]:
     certificate, key = _pair(home)
     program, image = _program("cert-manager"), _solver(home)
-    token = _patiently(lambda: _prepared(home, _port(server), f"https://127.0.0.1:{port}", acme))
+    token = accounts.patiently(lambda: _prepared(home, _port(server), f"https://127.0.0.1:{port}", acme))
     kubeconfig = home / "kubernetes" / "certificates.kubeconfig"
     state.write_private(kubeconfig, json.dumps(_kubeconfig(server, home, token)))
     # its own look at a challenge goes through the ingress: nothing here may listen on port 80
@@ -130,18 +127,6 @@ def _manager(home: Path, port: int, server: str, ingress: str, acme: str) -> tup
         "--certificate-request-minimum-backoff-duration", RETRIED_AFTER]
 
 
-def _patiently(made: Callable[[], str]) -> str:
-    """Waits for a cluster that starts at the same time, as after a kill of the supervisor."""
-    end = time.monotonic() + READY_WITHIN
-    while True:
-        try:
-            return made()
-        except TemporaryError:
-            if time.monotonic() > end:
-                raise
-        time.sleep(0.1)
-
-
 def _prepared(home: Path, api: int, url: str, acme: str) -> str:
     """Make what cert-manager needs in the cluster; its account's token.
 
@@ -149,20 +134,14 @@ def _prepared(home: Path, api: int, url: str, acme: str) -> str:
     """
     authority = (home / "kubernetes" / "pki" / "ca.crt").read_bytes()
     connection = connect(home, api, "admin")
-
-    def apply(objects: Mapping[str, dict[str, Any]]) -> None:
-        for path, item in objects.items():
-            call(connection, "PATCH", f"{path}?fieldManager=labs-certificates&force=true", item, APPLY)
-
     try:
         call(connection, "DELETE", f"{manifests.VALIDATING}/{manifests.NAME}", good=(200, 404))
-        apply(manifests.crds())
-        apply(manifests.account())
-        apply(manifests.issuers(acme, authority, authorities.internal(home)))
-        apply(manifests.webhooks(url, authority))
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-                 "spec": {"expirationSeconds": TOKEN_SECONDS}}
-        return str(call(connection, "POST", f"{manifests.ACCOUNT}/token", asked)["status"]["token"])
+        for objects in (manifests.crds(), manifests.account(),
+                        manifests.issuers(acme, authority, authorities.internal(home)),
+                        manifests.webhooks(url, authority)):
+            accounts.apply(connection, objects, "labs-certificates")
+        asked = call(connection, "POST", f"{manifests.ACCOUNT}/token", accounts.token_request())
+        return str(asked["status"]["token"])
     finally:
         connection.close()
 

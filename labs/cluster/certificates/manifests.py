@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from labs.cluster.controlplane import accounts
 from labs.cluster.ingress.manifests import NAME as INGRESS_CLASS
 
 Object = dict[str, Any]
@@ -18,10 +19,9 @@ GROUPS = ("cert-manager.io", "acme.cert-manager.io")
 ISSUERS = "/apis/cert-manager.io/v1/clusterissuers"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _LABELS = {"app.kubernetes.io/name": NAME}
-_RBAC = "rbac.authorization.k8s.io"
 _HOOKS = "admissionregistration.k8s.io"
 _PLACE = f"/api/v1/namespaces/{NAMESPACE}"
-ACCOUNT = f"{_PLACE}/serviceaccounts/{NAME}"
+ACCOUNT = accounts.path_of(NAMESPACE, NAME)
 _READ = ["get", "list", "watch"]
 _RULES: list[Object] = [
     {"apiGroups": list(GROUPS), "resources": ["*"], "verbs": [*_READ, "create", "update", "patch", "delete"]},
@@ -46,16 +46,9 @@ def crds() -> dict[str, Object]:
 
 def account() -> dict[str, Object]:
     """Path → object: its namespace, its account, and what that may do."""
-    named: Object = {"name": NAME, "labels": _LABELS}
     return {
         _PLACE: {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        ACCOUNT: {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**named, "namespace": NAMESPACE}},
-        f"/apis/{_RBAC}/v1/clusterroles/{NAME}": {
-            "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": named, "rules": _RULES},
-        f"/apis/{_RBAC}/v1/clusterrolebindings/{NAME}": {
-            "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRoleBinding", "metadata": named,
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]}}
+        **accounts.granted(NAMESPACE, NAME, _RULES)}
 
 
 def issuers(server: str, authority: bytes, internal: tuple[str, str]) -> dict[str, Object]:

@@ -8,5 +8,6 @@ and scheduled, and runs once something plays the kubelet.
     flags.py      the command line of each program
     pki.py        certificates and keys of one cluster, made once
     access.py     kubeconfig files
+    accounts.py   service accounts of programs of this machine, and their tokens
     reset.py      the cluster back to its start
 """

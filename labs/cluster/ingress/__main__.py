@@ -10,10 +10,10 @@ import argparse
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
-from labs.cluster.controlplane.services import READY_WITHIN, call, connect
+from labs.cluster.controlplane import accounts
+from labs.cluster.controlplane.services import call, connect
 from labs.cluster.ingress import flags, manifests
 from labs.cluster.ingress.flags import Listeners
 from labs.errors import LabError, PermanentError, TemporaryError
@@ -22,8 +22,6 @@ from labs.toolbox import programs
 
 HTTPS, API = 8443, 9000
 """Preferred ports."""
-TOKEN_SECONDS = 365 * 24 * 3600
-"""How long its token is good; each start gets one."""
 
 
 def main() -> None:
@@ -48,19 +46,8 @@ def main() -> None:
 def _prepared(home: Path, api: int) -> tuple[Path, str, bool]:
     """Make what Traefik needs in the cluster: the file with its token, which server it asks, and whether that has the
     Gateway API.
-
-    Waits for a cluster that starts at the same time, as after a kill of the supervisor.
     """
-    end = time.monotonic() + READY_WITHIN
-    while True:
-        try:
-            token, gateway = _made(home, api)
-            server = _ends(home)
-            break
-        except TemporaryError:
-            if time.monotonic() > end:
-                raise
-        time.sleep(0.1)
+    (token, gateway), server = accounts.patiently(lambda: (_made(home, api), _ends(home)))
     file = home / "kubernetes" / "ingress.token"
     state.write_private(file, token)
     return file, server, gateway
@@ -72,14 +59,11 @@ def _made(home: Path, api: int) -> tuple[str, bool]:
     try:
         groups = call(connection, "GET", "/apis")["groups"]
         gateway = any(each["name"] == manifests.GATEWAY for each in groups)
-        for path, item in manifests.applied().items():
-            call(connection, "PATCH", f"{path}?fieldManager=labs-ingress&force=true", item,
-                  "application/apply-patch+yaml")
+        accounts.apply(connection, manifests.applied(), "labs-ingress")
         for path, item in manifests.created(gateway).items():
             call(connection, "POST", path, item, good=(201, 409))
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-                 "spec": {"expirationSeconds": TOKEN_SECONDS}}
-        return call(connection, "POST", f"{manifests.ACCOUNT}/token", asked)["status"]["token"], gateway
+        asked = call(connection, "POST", f"{manifests.ACCOUNT}/token", accounts.token_request())
+        return asked["status"]["token"], gateway
     finally:
         connection.close()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labs.cluster.controlplane import accounts
+
 Object = dict[str, Any]
 NAME = "traefik"
 NAMESPACE = "ingress"
@@ -23,11 +25,10 @@ _RULES: list[Object] = [
     {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses/status"], "verbs": ["update"]},
 ]
 _LABELS = {"app.kubernetes.io/name": NAME}
-_RBAC = "rbac.authorization.k8s.io"
 READY = f"ready.{NAME}"
 """A host that answers on Traefik's own port, and only there, as soon as it has made routes of all Ingresses."""
 _PLACE = f"/api/v1/namespaces/{NAMESPACE}"
-ACCOUNT = f"{_PLACE}/serviceaccounts/{NAME}"
+ACCOUNT = accounts.path_of(NAMESPACE, NAME)
 
 
 def applied() -> dict[str, Object]:
@@ -36,17 +37,10 @@ def applied() -> dict[str, Object]:
     That is an Ingress like any other, to a Service without endpoints: Traefik does not tell by itself whether it has
     read the cluster's.
     """
-    named: Object = {"name": NAME, "labels": _LABELS}
     ready: Object = {"name": "ready", "namespace": NAMESPACE, "labels": _LABELS}
     return {
         _PLACE: {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        ACCOUNT: {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**named, "namespace": NAMESPACE}},
-        f"/apis/{_RBAC}/v1/clusterroles/{NAME}": {
-            "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": named, "rules": _RULES},
-        f"/apis/{_RBAC}/v1/clusterrolebindings/{NAME}": {
-            "apiVersion": f"{_RBAC}/v1", "kind": "ClusterRoleBinding", "metadata": named,
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]},
+        **accounts.granted(NAMESPACE, NAME, _RULES),
         f"{_PLACE}/services/ready": {
             "apiVersion": "v1", "kind": "Service", "metadata": ready, "spec": {"ports": [{"port": 80}]}},
         f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses/ready": {
