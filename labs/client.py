@@ -267,7 +267,7 @@ def _notebook(exercise_id: str) -> Path | None:
 
 def _note_progress(folder: Path, exercise_id: str, report: Report) -> None:
     """Keep the best verdict in ``.progress.json`` beside the notebook; a read-only folder keeps none."""
-    done = _read_progress(folder)
+    done = read_progress(folder)
     verdict = report.verdict
     best = done.get(exercise_id, {})
     if verdict["points"] < best.get("points", -1) and not report.full:
@@ -284,7 +284,8 @@ def _note_progress(folder: Path, exercise_id: str, report: Report) -> None:
         temporary.replace(folder / PROGRESS)
 
 
-def _read_progress(folder: Path) -> dict[str, Any]:
+def read_progress(folder: Path) -> dict[str, Any]:
+    """What ``check`` noted in a folder: ``points``, ``max``, ``full``, ``when`` by exercise; {} where there is none."""
     try:
         done = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -319,7 +320,7 @@ def progress() -> Progress:
     folders = {folder.resolve() for folder in [here, *here.glob("*/"), *here.parent.glob("*/")] if folder.is_dir()}
     rows: dict[str, tuple[str, float, float, bool]] = {}
     for folder in sorted(folders):
-        done = _read_progress(folder)
+        done = read_progress(folder)
         for name, most in _exercises_in(folder):
             seen = done.get(name, {})
             rows[name] = (name, seen.get("points", 0), most, bool(seen.get("full")))

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from labs.client import PROGRESS
+from labs.client import PROGRESS, read_progress
 from labs.errors import PermanentError
 
 KIND = "production-labs progress"
@@ -122,7 +122,7 @@ def gathered(workspace: Path, student: str) -> Json:
     answers = {name: source for path in notebooks(workspace) for name, source in _answers(path)}
     reached: Json = {}
     for path in sorted(workspace.rglob(PROGRESS)):
-        reached |= _best(reached, _reached(path))
+        reached |= _best(reached, read_progress(path.parent))
     return {"kind": KIND, "version": VERSION, "student": student,
             "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "answers": answers, "reached": reached}
 
@@ -145,7 +145,7 @@ def restored(workspace: Path, saved: Json) -> set[str]:
         put |= {_grade_id(cell) for cell in here}
         mine = {name: each for name, each in saved["reached"].items() if name in ids}
         place = path.parent / PROGRESS
-        _write(place, {**(known := _reached(place)), **_best(known, mine)})
+        _write(place, {**(known := read_progress(path.parent)), **_best(known, mine)})
     return put
 
 
@@ -189,14 +189,6 @@ def _is_answer(cell: Json) -> bool:
 
 def _grade_id(cell: Json) -> str:
     return str(cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", ""))
-
-
-def _reached(path: Path) -> Json:
-    try:
-        found: Json = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _best(known: Json, other: Json) -> Json:
