@@ -20,6 +20,7 @@ from typing import Any
 from labs.aws.balancing.addresses import address_of, port_of
 from labs.aws.balancing.records import FILE
 from labs.cluster.ingress.flags import Listeners
+from labs.cluster.space import until
 from labs.errors import PermanentError, TemporaryError
 from labs.scenarios.base import Values, pick
 from labs.scenarios.h_networking.access_logs import logged
@@ -372,11 +373,14 @@ def settled(front: Front, resolve: Resolve, within: float = 20.0) -> None:
     :raises TemporaryError: it does not in so many seconds, with what was seen last
     """
     found = front.found()
-    end = time.monotonic() + within
-    while missing := _missing(front, found, resolve):
-        if time.monotonic() > end:
-            raise TemporaryError(f"after {within:.0f} s {missing}: do `dns` and `load-balancers` run?")
-        time.sleep(0.1)
+    missing = ["nothing answers"]
+
+    def stands() -> bool:
+        missing[:] = [_missing(front, found, resolve)]
+        return missing == [""]
+
+    if not until(stands, within):
+        raise TemporaryError(f"after {within:.0f} s {missing[0]}: do `dns` and `load-balancers` run?")
 
 
 def _missing(front: Front, found: Found, resolve: Resolve) -> str:

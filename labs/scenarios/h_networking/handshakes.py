@@ -54,16 +54,21 @@ def shake(port: int, name: str, trust: str) -> Handshake:
         return Handshake(type(error).__name__, seen, str(error))
 
 
-def shown(port: int, name: str) -> x509.Certificate | None:
+def shown(port: int, name: str, address: str = "127.0.0.1") -> x509.Certificate | None:
     """The certificate that a client gets which looks at nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with socket.create_connection(("127.0.0.1", port), CONNECTED_WITHIN) as plain, \
+        with socket.create_connection((address, port), CONNECTED_WITHIN) as plain, \
                 context.wrap_socket(plain, server_hostname=name) as made:
-            found = made.getpeercert(binary_form=True)
+            return presented(made)
     except OSError:
         return None
+
+
+def presented(connection: ssl.SSLSocket) -> x509.Certificate | None:
+    """The certificate of a connection's other end."""
+    found = connection.getpeercert(binary_form=True)
     return x509.load_der_x509_certificate(found) if found else None
 
 

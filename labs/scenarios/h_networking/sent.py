@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-CONNECTED_WITHIN = 5.0
+from cryptography import x509
+
+from labs.scenarios.h_networking.handshakes import CONNECTED_WITHIN, presented, shown
+
 ANSWERED_WITHIN = 10.0
 KEPT_BODY = 65536
 
@@ -74,11 +77,12 @@ def send(url: str, address: str, port: int, trust: str | None = None, host: str 
         try:
             secured = ssl.create_default_context(cadata=trust).wrap_socket(plain, server_hostname=parts.hostname)
         except (OSError, ValueError) as error:
-            shown = _shown(address, port, parts.hostname or "")
-            return Sent(**made, certificate=shown, error=_said(error), at="tls", tls_ms=_since(began))
+            # asked for once more, without a look at what it says
+            refused = _certificate(shown(port, parts.hostname or "", address))
+            return Sent(**made, certificate=refused, error=_said(error), at="tls", tls_ms=_since(began))
         with secured:
             made |= {"tls_ms": _since(began), "tls": secured.version() or "",
-                     "certificate": _certificate(secured.getpeercert(binary_form=True))}
+                     "certificate": _certificate(presented(secured))}
             return _asked(secured, parts, made, host)
 
 
@@ -115,24 +119,9 @@ def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _shown(address: str, port: int, name: str) -> dict[str, Any]:
-    """The certificate that was refused; it is asked for once more, without a look at what it says."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        with socket.create_connection((address, port), CONNECTED_WITHIN) as plain, \
-                context.wrap_socket(plain, server_hostname=name) as secured:
-            return _certificate(secured.getpeercert(binary_form=True))
-    except OSError:
+def _certificate(found: x509.Certificate | None) -> dict[str, Any]:
+    if found is None:
         return {}
-
-
-def _certificate(der: bytes | None) -> dict[str, Any]:
-    from cryptography import x509
-
-    if not der:
-        return {}
-    found = x509.load_der_x509_certificate(der)
     try:
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         listed = names.get_values_for_type(x509.DNSName)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graders import manifests
-from graders.checks.e_kubernetes.trials import NOT_COUNTED, not_busy
-from graders.exercise import Finding
+from graders.checks.h_networking.way import Layer, come
 from labs.cluster.nodes.api import Refused
-from labs.cluster.space import Object, until
+from labs.cluster.space import Object
 from labs.scenarios.h_networking import h1
 from labs.visuals import Journey
 
@@ -18,21 +17,17 @@ PATCHED = {"Deployment", "Service", "Ingress", "NetworkPolicy"}
 MADE = {"Secret", "Service", "Ingress", "NetworkPolicy"}
 REACHED_WITHIN = 30.0
 PRODUCT = "/products/"
-LAYERS = {
-    "certificate": ("the browser accepts the certificate", "Connection"),
-    "route": ("the ingress has a route for the shop", "Ingress route"),
-    "Service": ("the Service has endpoints", "Service"),
-    "pod": ("a pod of the frontend answers", "Container"),
-    "backend": ("the backend answers the frontend", ""),
-}
-"""By layer: what has to be seen, and the hop that says so."""
-HINTS = {
-    "certificate": "Compare what the browser is shown with the Secret that the Ingress names, in this namespace.",
-    "route": "Compare the Ingress with the request and with the Service, field by field: class, host, path, port.",
-    "Service": "Compare the Service's selector and targetPort with a pod of the frontend.",
-    "pod": "Are there pods, are they Ready, and may the ingress talk to them? kubectl describe pod and networkpolicy.",
-    "backend": "Follow SHOP_BACKEND_URL: name, port, selector, policy.",
-}
+LAYERS = (
+    Layer("the browser accepts the certificate", "Connection",
+          "Compare what the browser is shown with the Secret that the Ingress names, in this namespace."),
+    Layer("the ingress has a route for the shop", "Ingress route",
+          "Compare the Ingress with the request and with the Service, field by field: class, host, path, port."),
+    Layer("the Service has endpoints", "Service",
+          "Compare the Service's selector and targetPort with a pod of the frontend."),
+    Layer("a pod of the frontend answers", "Container", "Are there pods, are they Ready, and may the ingress talk to "
+          "them? kubectl describe pod and networkpolicy."),
+    Layer("the backend answers the frontend", "", "Follow SHOP_BACKEND_URL: name, port, selector, policy."),
+)
 
 
 def repaired(live: Any, repairs: list[Object]) -> None:
@@ -71,31 +66,8 @@ def reached(live: Any, path: str = "/") -> Journey:
 
     :raises TemporaryError: it does not, on a machine that is too busy
     """
-    seen: list[Journey] = []
-
-    def through() -> bool:
-        seen[:] = [h1.trace(live.space, live.values, path)]
-        return seen[0].stopped is None and h1.whole(live.space)
-
-    if not until(through, REACHED_WITHIN):
-        not_busy("the way to the shop")
-    return seen[0]
-
-
-def layers(live: Any, seen: Journey, points: float) -> Iterator[Finding]:
-    """A finding for each layer, as far as the request came."""
-    come = [hop.name for hop in seen.hops if hop.state == "passed"]
-    ended, before = seen.stopped, True
-    for layer, (name, hop) in LAYERS.items():
-        passed = before and (hop in come if hop else ended is None)
-        if passed:
-            told = "yes"
-        elif before and ended is not None:
-            told = f"{seen.answer}; the way ends at {ended.name} {ended.thing}: {ended.why}"[:600]
-        else:
-            told = NOT_COUNTED
-        yield Finding(name, points, passed, told, "yes", HINTS[layer])
-        before = passed
+    return come(lambda: h1.trace(live.space, live.values, path), lambda: h1.whole(live.space), REACHED_WITHIN,
+                "the way to the shop")
 
 
 def changed(live: Any) -> str:

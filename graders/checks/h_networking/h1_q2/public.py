@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graders.checks.h_networking.h1_q2.night import changed, layers, reached, repaired
+from graders.checks.h_networking.h1_q2.night import LAYERS, changed, reached, repaired
+from graders.checks.h_networking.way import layers
 from graders.exercise import Finding
 
 
@@ -15,4 +16,4 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
         yield Finding("the shop is still the shop", 5, False, away, "the same programs, as many of them",
                       "Repair the cause; what runs, how often and how it is probed stays.")
         return
-    yield from layers(live, reached(live), 1)
+    yield from layers(LAYERS, reached(live))

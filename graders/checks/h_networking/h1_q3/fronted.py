@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from graders import manifests
-from graders.checks.e_kubernetes.trials import NOT_COUNTED, not_busy
-from graders.exercise import Finding
+from graders.checks.h_networking.way import Layer, come
 from labs.aws.dns.running import running
-from labs.cluster.space import patient
 from labs.errors import PermanentError
 from labs.scenarios.h_networking import front as fronts
 from labs.scenarios.h_networking import h1
@@ -24,17 +22,15 @@ from labs.scenarios.h_networking.journey import travel_from_outside
 from labs.visuals import Journey
 
 REACHED_WITHIN = 25.0
-LAYERS = {
-    "name": ("the name leads to the load balancer", "Name"),
-    "entrance": ("the load balancer lets the browser in and has a rule for the shop", "Load balancer"),
-    "target": ("its target answers", "Target"),
-}
-"""By layer: what has to be seen, and the hop that says so."""
-HINTS = {
-    "name": "Ask as somebody on the internet asks: which zone answers, for which name, with which address?",
-    "entrance": "A silence is the security group, a refused certificate the listener, a 404 its rule.",
-    "target": "DescribeTargetHealth: which target is registered at which port, and what did the health check get?",
-}
+LAYERS = (
+    Layer("the name leads to the load balancer", "Name",
+          "Ask as somebody on the internet asks: which zone answers, for which name, with which address?"),
+    Layer("the load balancer lets the browser in and has a rule for the shop", "Load balancer",
+          "A silence is the security group, a refused certificate the listener, a 404 its rule."),
+)
+TARGET = Layer("its target answers", "Target", "DescribeTargetHealth: which target is registered at which port, and "
+               "what did the health check get?")
+UNHEALTHY = "no target is healthy: it gets requests only because all get them"
 
 
 class Standing:
@@ -54,16 +50,15 @@ class Standing:
 
         :raises TemporaryError: none does, on a machine that is too busy
         """
-        end = time.monotonic() + patient(REACHED_WITHIN)
-        while True:
-            seen = self.request()
-            if seen.stopped is None and self.healthy():
-                return seen
-            if time.monotonic() > end:
-                not_busy("the way through the front")
-                return seen
+        def afresh() -> Journey:
             self._names.flush()
-            time.sleep(0.2)
+            return self.request()
+
+        return come(afresh, self.healthy, REACHED_WITHIN, "the way through the front")
+
+    def layers(self) -> list[Layer]:
+        """What a request through it has to pass; a target counts that is healthy."""
+        return [*LAYERS, TARGET if self.healthy() else replace(TARGET, wrong=UNHEALTHY)]
 
     def healthy(self) -> bool:
         """Is the ingress a healthy target?"""
@@ -90,18 +85,3 @@ def standing(live: Any, calls: list[dict[str, Any]]) -> Iterator[Standing]:
                 raise manifests.Unusable(str(error)[:600], "calls that AWS takes",
                                          "Read what AWS says; ids are texts such as $zone.") from None
             yield Standing(live, front, home, names)
-
-
-def layers(seen: Journey, healthy: bool) -> Iterator[Finding]:
-    """A finding for each layer, as far as the request came."""
-    come = [hop.name for hop in seen.hops if hop.state == "passed"]
-    ended, before = seen.stopped, True
-    for layer, (name, hop) in LAYERS.items():
-        passed = before and hop in come and (layer != "target" or healthy)
-        told = "yes" if passed else NOT_COUNTED
-        if before and not passed:
-            told = "no target is healthy: it gets requests only because all get them"
-            if ended is not None:
-                told = f"{seen.answer}; the way ends at {ended.name} {ended.thing}: {ended.why}"[:600]
-        yield Finding(name, 1, passed, told, "yes", HINTS[layer])
-        before = passed

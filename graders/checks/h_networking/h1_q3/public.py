@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graders.checks.h_networking.h1_q3.fronted import layers, standing
+from graders.checks.h_networking.h1_q3.fronted import standing
+from graders.checks.h_networking.way import layers
 from graders.exercise import Finding
 
 
 def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     with standing(live, answer["calls"]) as stands:
-        yield from layers(stands.come(), stands.healthy())
+        seen = stands.come()
+        yield from layers(stands.layers(), seen)
