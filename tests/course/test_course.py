@@ -10,6 +10,7 @@ from graders.lint import lint
 from graders.notebook import answers, cells_of, read
 from graders.release import released_notebook
 from graders.runner import needs_cluster
+from tests.programs import CLUSTER, need
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDENTS = ("learner", "ada@example.org")  # different seeds: other names, numbers and faults
@@ -179,14 +180,10 @@ def starter(exercise_id: str) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def programs_of_the_cluster(request):
-    """Skips what is judged on a cluster where its programs are missing: getting them may take half an hour."""
+    """Skips what is judged on a cluster where its programs are missing."""
     asked = request.node.callspec.params.get("exercise_id") if hasattr(request.node, "callspec") else None
     if asked and needs_cluster(find(asked)):
-        from labs.toolbox import programs
-
-        needed = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-        if missing := [name for name in needed if programs.find(programs.tool(name)) is None]:
-            pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+        need(*CLUSTER)
 
 
 def students() -> list:

@@ -16,6 +16,7 @@ import nbformat
 import pytest
 
 from tests.browser import chromium, needs_chromium
+from tests.programs import CLUSTER, need
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "b_iam_security/b1_policy_evaluation.ipynb"
@@ -126,12 +127,7 @@ def test_a_learner_runs_b1_sees_why_fails_repairs_and_passes(page: Any) -> None:
 
 @pytest.fixture
 def programs_of_the_cluster() -> None:
-    """Skips where the cluster's programs are missing: getting them may take half an hour."""
-    from labs.toolbox import programs
-
-    needed = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-    if missing := [name for name in needed if programs.find(programs.tool(name)) is None]:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CLUSTER)
 
 
 def rewrite(page: Any, answer: Any, source: str) -> None:

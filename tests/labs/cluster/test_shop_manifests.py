@@ -20,6 +20,7 @@ import yaml
 from labs.cluster.network.addresses import Ranges, port
 from labs.shop.package import config_map
 from labs.toolbox import programs
+from tests.programs import need
 
 DEPLOY = Path(__file__).resolve().parents[3] / "labs" / "shop" / "deploy"
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -30,11 +31,10 @@ Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 
 def built(folder: str) -> str:
     """What kustomize makes of a folder."""
-    found = programs.find(programs.tool("kubectl"))
-    if found is None:
-        pytest.skip("missing: kubectl (`lab tools fetch`)")
+    need("kubectl")
+    kubectl = programs.ensure("kubectl").path
     done = subprocess.run(
-        [found.path, "kustomize", str(DEPLOY / folder)], capture_output=True, text=True, timeout=60, check=False)
+        [kubectl, "kustomize", str(DEPLOY / folder)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

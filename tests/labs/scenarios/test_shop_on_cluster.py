@@ -7,14 +7,12 @@ import pytest
 from labs.cluster.nodes.api import Refused
 from labs.errors import PermanentError
 from labs.scenarios.shop_on_cluster import Shop, built, samples
-from labs.toolbox import programs
+from tests.programs import CLUSTER, need
 
 
 @pytest.fixture
 def shop(clusters):
-    needed = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-    if missing_programs := [name for name in needed if programs.find(programs.tool(name)) is None]:
-        pytest.skip(f"missing: {', '.join(missing_programs)} (`lab tools fetch`)")
+    need(*CLUSTER)
     with clusters.lease() as space:
         yield Shop(space)
 

@@ -6,14 +6,12 @@ import pytest
 
 from labs.scenarios import settle
 from labs.scenarios.a_production_mindset.a3 import A3, BLIP, MINUTE, good_policy
-from labs.toolbox import programs
+from tests.programs import CLUSTER, need
 
 
 @pytest.fixture
 def lab(clusters):
-    needed = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-    if missing := [name for name in needed if programs.find(programs.tool(name)) is None]:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CLUSTER)
     with clusters.lease() as space:
         yield A3(), space, settle(A3().values(b"a seed"), "0" * 12)
 

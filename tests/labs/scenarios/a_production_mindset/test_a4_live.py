@@ -10,7 +10,7 @@ from labs.scenarios import settle
 from labs.scenarios.a_production_mindset.a4 import A4, good_alert, good_runbook, kind_of
 from labs.scenarios.a_production_mindset.incident import KINDS, RIGHT, fits, healthy, play, times
 from labs.scenarios.shop_on_cluster import Shop
-from labs.toolbox import programs
+from tests.programs import CLUSTER, need
 
 SEEN: dict[str, Any] = {
     "customers": {"requests": 30, "failed": 15}, "wanted": 2, "declared": 2, "version": "b", "version_before": "a",
@@ -22,9 +22,7 @@ SEEN: dict[str, Any] = {
 
 @pytest.fixture
 def lab(clusters):
-    needed = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-    if missing := [name for name in needed if programs.find(programs.tool(name)) is None]:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CLUSTER)
     with clusters.lease() as space:
         yield A4(), space, settle(A4().values(b"a seed"), "0" * 12)
 

@@ -7,15 +7,13 @@ import pytest
 from labs.errors import PermanentError
 from labs.scenarios import settle
 from labs.scenarios.b_iam_security.b6_cluster import LEVELS, B6Cluster, attempts, connections, intrude, page, relabel
-from labs.toolbox import programs
+from tests.programs import CLUSTER, need
 
 
 @pytest.fixture
 def shop(clusters):
     """The lab, prepared in a namespace of the graders' cluster."""
-    needed = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-    if missing_programs := [name for name in needed if programs.find(programs.tool(name)) is None]:
-        pytest.skip(f"missing: {', '.join(missing_programs)} (`lab tools fetch`)")
+    need(*CLUSTER)
     with clusters.lease() as space:
         lab, values = B6Cluster(), settle(B6Cluster().values(b"a seed"), "0" * 12)
         lab.prepare(space, values)

@@ -9,7 +9,7 @@ import pytest
 from labs.cluster.space import until
 from labs.scenarios import settle
 from labs.scenarios.e_kubernetes.e5 import CAUSES, E5, assigned, missing
-from labs.toolbox import programs
+from tests.programs import CLUSTER, need
 
 WITHIN = 60.0
 SEEN = {
@@ -26,9 +26,7 @@ SEEN = {
 @pytest.fixture
 def room(clusters, monkeypatch):
     """The lab in a namespace of the graders' cluster, whose nodes take its orders."""
-    needed = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-    if missing_programs := [name for name in needed if programs.find(programs.tool(name)) is None]:
-        pytest.skip(f"missing: {', '.join(missing_programs)} (`lab tools fetch`)")
+    need(*CLUSTER)
     with clusters.lease() as space:
         monkeypatch.setenv("LABS_HOME", str(clusters.home))
         lab, values = E5(), settle(E5().values(b"a seed"), "0" * 12)

@@ -13,11 +13,10 @@ from labs.scenarios.base import settle
 from labs.scenarios.h_networking import h1
 from labs.scenarios.h_networking.authority import Authority
 from labs.scenarios.h_networking.in_cluster import takes
-from labs.toolbox import programs
 from labs.visuals import Hop, Journey
+from tests.programs import CLUSTER, INGRESS, need
 
 SEEDS = [bytes([each]) * 32 for each in range(20)]
-NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "traefik")
 ENDS = {
     "tls-elsewhere": ("Connection", "no Secret with a certificate for this name"),
     "tls-expired": ("Connection", "certificate has expired"),
@@ -65,9 +64,7 @@ def test_paths_match_as_the_ingress_api_says(kind: str, wanted: str, path: str, 
 @pytest.fixture(scope="module")
 def shop(clusters: Any) -> Iterator[tuple[Space, dict[str, Any]]]:
     """The prepared lab in a namespace of the graders' cluster, which has an ingress."""
-    missing = [name for name in NEEDED if programs.find(programs.tool(name)) is None]
-    if missing:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CLUSTER, *INGRESS)
     with clusters.lease() as space:
         assert Listeners.read(clusters.up("ingress")).https
         lab = h1.H1()

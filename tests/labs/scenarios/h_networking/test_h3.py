@@ -11,11 +11,9 @@ import pytest
 from labs.cluster.space import Space, complete, until
 from labs.scenarios.base import settle
 from labs.scenarios.h_networking import h3
-from labs.toolbox import programs
+from tests.programs import CERTIFICATES, CLUSTER, need
 
 SEEDS = [bytes([each]) * 32 for each in range(20)]
-NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "traefik", "cert-manager",
-          "acmesolver", "acme-authority")
 OUTCOMES = {kind: outcome for outcome, kinds in h3.GROUPS.items() for kind in kinds}
 
 
@@ -29,9 +27,7 @@ def test_every_learner_meets_every_outcome_and_every_kind_is_somebodys() -> None
 @pytest.fixture(scope="module")
 def place(clusters: Any) -> Iterator[tuple[Space, Path, dict[str, Any]]]:
     """The lab in a namespace of the graders' cluster, which has cert-manager."""
-    missing = [name for name in NEEDED if programs.find(programs.tool(name)) is None]
-    if missing:
-        pytest.skip(f"missing: {', '.join(missing)} (`lab tools fetch`)")
+    need(*CLUSTER, *CERTIFICATES)
     with clusters.lease() as space:
         home = clusters.up("certificates")
         lab = h3.H3()
