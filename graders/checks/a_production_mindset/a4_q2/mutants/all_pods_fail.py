@@ -6,8 +6,8 @@ def first_action(evidence):
     if evidence["declared"] < evidence["wanted"]:
         return "scale"
     pods = evidence["pods"].values()
-    if not any(pod["failed"] for pod in pods):
+    if not any(pod["failed"] >= 0.1 * pod["requests"] for pod in pods):
         return "wait"
-    if evidence["changed"] is not None and all(pod["failed"] for pod in pods):
+    if evidence["changed"] is not None and all(pod["failed"] >= 0.1 * pod["requests"] for pod in pods):
         return "rollback"
     return "restart"

@@ -5,6 +5,6 @@ Have you tried turning it off and on again?
 def first_action(evidence):
     if evidence["declared"] < evidence["wanted"]:
         return "scale"
-    if not any(pod["failed"] for pod in evidence["pods"].values()):
+    if not any(pod["failed"] >= 0.1 * pod["requests"] for pod in evidence["pods"].values()):
         return "wait"
     return "restart"
