@@ -12,7 +12,7 @@ from labs.scenarios.a_production_mindset.a2 import TIERS, play, truths, two_tier
 
 NEAR = 0.05
 """Of a share: a pod's change is seen a few tenths of a second later, of twelve seconds."""
-TIER = "A tier is down only while **both** of its pods are. At which seconds is that?"
+TIER = "A tier is down only while **both** of its pods are. At which seconds is that? From second 1 to 5 are four."
 SHOP = (
     "The shop needs both tiers in the same moment. Multiplying is right only for causes that are independent; count "
     "the seconds instead."
