@@ -17,7 +17,8 @@ from graders.exercise import Finding
 from labs.scenarios.a_production_mindset.a1 import ENVIRONMENTS, VERSION, build_of
 from labs.scenarios.shop_on_cluster import Shop, publish
 
-COUNT = "The field `replicas` of a kustomization has a list of names and counts."
+COUNT = ("The field `replicas` of a kustomization has a list of names and counts. Pods that are there and not Ready: "
+         "`kubectl describe pod` and `kubectl logs` say why.")
 WHERE = "Look at the table of what must differ once more, and at `session.run(\"objects\", overlay=…)`."
 ELSEWHERE = "An overlay says only what its environment must have of its own. What else did it change?"
 BUILD = "What was tested is a digest. A tag, or a second reference, may mean other bytes tomorrow."
@@ -41,12 +42,14 @@ def check(answer: dict[str, Any], live: Any) -> Iterator[Finding]:
     yield Finding("and nowhere else", 1, not more and not wrong, told(more, wrong), "no other difference", ELSEWHERE)
     same = set(builds.values()) == {image}
     yield Finding("all three run the build that was tested", 0.5, same and not wrong,
-                  "; ".join(f"{each}: {name}" for each, name in builds.items()), f"{image} everywhere", BUILD)
+                  BEFORE if wrong else "; ".join(f"{each}: {name}" for each, name in builds.items()),
+                  f"{image} everywhere", BUILD)
     known_to_all = "a session of one pod is known to another"
     yield Finding("every pod of prod knows the sessions of the others", 1, not said, said or known_to_all,
                   known_to_all, SESSION)
 
 
+BEFORE = "not counted yet: see the finding before"
 NOTHING: dict[str, Any] = {"spec": {"template": {"spec": {}}}}
 
 
@@ -54,7 +57,7 @@ def told(more: list[str], wrong: list[str]) -> str:
     """What differs although it must not."""
     if more:
         return "also different: " + ", ".join(more)[:300]
-    return "not counted yet: see the finding before" if wrong else "no other difference"
+    return BEFORE if wrong else "no other difference"
 
 
 def missing(values: dict[str, Any], environment: str, known: dict[str, Any]) -> list[str]:
@@ -62,12 +65,13 @@ def missing(values: dict[str, Any], environment: str, known: dict[str, Any]) -> 
     dev, name = environment == "dev", "Deployment frontend: "
     literal = known.get("ConfigMap frontend-settings: SHOP_SESSION_SECRET")
     source = known.get(f"{name}env SHOP_SESSION_SECRET")
+    where = "a literal of frontend-settings" if dev else "a variable from the Secret, and nowhere else"
     wanted = {"secretKeyRef": {"name": values["session_secret"], "key": "key"}}
     found = {
         "SHOP_ENV": known.get("ConfigMap shop-settings: SHOP_ENV") == environment,
         "memory limit": known.get(f"{name}limits.memory") == ("128Mi" if dev else values["memory_limit"]),
         "readiness probe": known.get(f"{name}readinessProbe.periodSeconds") == (
             2 if dev else values["probe_seconds"]),
-        "session secret": bool(literal) and source is None if dev else source == wanted and literal is None,
+        f"session secret ({where})": bool(literal) and source is None if dev else source == wanted and literal is None,
     }
     return [f"{environment}: {what} is not what it must be" for what, good in found.items() if not good]

@@ -1,4 +1,4 @@
-r"""staging:\s+session\s+secret\s+is\s+not[\s\S]*the\s+table
+r"""staging:\s+session\s+secret\s+\(a\s+variable[\s\S]*nowhere\s+else\)\s+is\s+not[\s\S]*the\s+table
 
 The session secret as a literal in every environment.
 """
