@@ -292,7 +292,7 @@ FAULTS: Mapping[str, tuple[str, Change]] = MappingProxyType({
     "tls-name": ("the Ingress names a Secret that there is not",
                  lambda made, values: made["Ingress", "shop"]["spec"]["tls"][0].update(secretName="shop-cert")),
     "host": ("the rule is for another host", lambda made, values: _rule(made).update(host=f"www.{values['host']}")),
-    "path-type": ("the path is matched exactly",
+    "path-type": ("the path is /index, and matched exactly",
                   lambda made, values: _route(made).update(path="/index", pathType="Exact")),
     "class": ("the Ingress is for a class that nobody serves",
               lambda made, values: made["Ingress", "shop"]["spec"].update(ingressClassName="nginx")),

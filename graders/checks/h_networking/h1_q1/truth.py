@@ -29,8 +29,8 @@ HINTS = {
     "service-name": "Traefik makes a route only where it finds the Service.",
     "service-port": "Traefik makes a route only where it finds the Service and the port.",
     "path-type": "Exact is exact: does any path of the Ingress take this one?",
-    "selector": "The route and the Service are there. What is in the EndpointSlice?",
-    "port-name": "No container has a port of that name, so no endpoint has a port at all.",
+    "selector": "Route and Service are there, and the list of endpoints is empty. Which hop of the picture says so?",
+    "port-name": "No container has a port of that name, so no endpoint has a port: nobody to send to, says the table.",
     "policy": "What a policy does not let in is not refused: it is not answered. How long does Traefik wait?",
 }
 
