@@ -140,6 +140,51 @@ records = [{"SetIdentifier": "blue", "Failover": "PRIMARY", "HealthCheckId": "CH
             "ResourceRecords": [{"Value": values["green"]}]}]
 drain_seconds = 60 + 40 + 10
 """,
+    "a2-q3 an expression, and racks that are closed left out": """
+plan = {tier: {"replicas": 2, "spread": [
+    {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule",
+     "nodeTaintsPolicy": "Honor", "labelSelector": {"matchExpressions": [
+         {"key": "app.kubernetes.io/name", "operator": "In", "values": [tier]}]}}]} for tier in ("frontend", "backend")}
+""",
+    "a1-q1 parts of the object in place of operations": """
+overlays = {}
+for name in values["environments"]:
+    overlays[name] = {
+        "replicas": [{"name": "frontend", "count": values["replicas"][name]}],
+        "configMapGenerator": [{"name": "shop-settings", "behavior": "merge", "literals": [f"SHOP_ENV={name}"]}]}
+    if name == "dev":
+        overlays[name]["configMapGenerator"].append({
+            "name": "frontend-settings", "behavior": "merge", "literals": ["SHOP_SESSION_SECRET=thrown-away-with-dev"]})
+        continue
+    key = {"secretKeyRef": {"name": values["session_secret"], "key": "key"}}
+    container = {"name": "frontend", "resources": {"limits": {"memory": values["memory_limit"]}},
+                 "readinessProbe": {"periodSeconds": values["probe_seconds"]},
+                 "env": [{"name": "SHOP_SESSION_SECRET", "valueFrom": key}]}
+    overlays[name]["patches"] = [{"target": {"kind": "Deployment", "name": "frontend"}, "patch": {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "frontend"},
+        "spec": {"template": {"spec": {"containers": [container]}}}}}]
+""",
+    "h1-q2 patches only": """
+app, host = "app.kubernetes.io/name", values["host"]
+route = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "frontend", "port": {"number": 80}}}}
+ingress = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}},
+           "podSelector": {"matchLabels": {app: "traefik"}}}
+container = {"name": "frontend", "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}},
+             "env": [{"name": "SHOP_BACKEND_URL", "value": "http://backend:80"}]}
+repairs = [
+    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop-tls"}, "type": "kubernetes.io/tls",
+     "stringData": {"tls.crt": values["certificate"]["certificate"], "tls.key": values["certificate"]["key"]}},
+    {"kind": "Ingress", "metadata": {"name": "shop"}, "spec": {
+        "ingressClassName": "traefik", "tls": [{"hosts": [host], "secretName": "shop-tls"}],
+        "rules": [{"host": host, "http": {"paths": [route]}}]}},
+    {"kind": "Service", "metadata": {"name": "frontend"}, "spec": {
+        "selector": {app: "frontend"}, "ports": [{"port": 80, "targetPort": 8080}]}},
+    {"kind": "Service", "metadata": {"name": "backend"}, "spec": {"selector": {app: "backend"}}},
+    {"kind": "NetworkPolicy", "metadata": {"name": "frontend"}, "spec": {
+        "ingress": [{"from": [ingress], "ports": [{"port": "http"}]}]}},
+    {"kind": "Deployment", "metadata": {"name": "frontend"}, "spec": {
+        "replicas": 2, "template": {"spec": {"containers": [container]}}}}]
+""",
 }
 
 
