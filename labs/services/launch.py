@@ -36,9 +36,12 @@ def kill(pids: list[int], number: int = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process with its parent (a process id); raises OSError where it cannot."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have the kernel end this process with its parent (a process id); raises OSError where it cannot.
+
+    :param number: the signal that the kernel sends, for a program that has its own children to end
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if parent != os.getppid():
         sys.exit("the parent died while this process started")

@@ -37,6 +37,8 @@ VERSION_WITHIN = 30.0
 WAITED_WITHIN = 7200.0
 """Seconds to wait for another process that fetches."""
 
+SERVERS = ("/usr/local/sbin", "/usr/sbin")
+
 Report = Callable[[str], None]
 
 
@@ -280,8 +282,11 @@ def _tools() -> Path:
 
 
 def _search_path() -> str:
-    """``PATH``, after the folder of this interpreter: a conda environment works without being activated."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    """``PATH``, after the folder of this interpreter: a conda environment works without being activated.
+
+    Before the folders of servers such as Debian's nginx, which an ordinary user's ``PATH`` lacks.
+    """
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), *SERVERS])
 
 
 def _on_path(program: str) -> list[Path]:

@@ -335,6 +335,19 @@ def test_a_near_program_on_path_is_taken_and_a_far_one_passed_over_with_the_reas
     assert landed() == []
 
 
+def test_a_server_is_found_where_an_ordinary_users_path_does_not_lead(
+    tiny: Tool, no_go: None, on_path: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sbin").mkdir()
+    (tmp_path / "sbin/tiny").write_bytes(script("1.2.4"))
+    (tmp_path / "sbin/tiny").chmod(0o755)
+    assert programs.find(tiny) is None
+    monkeypatch.setattr(programs, "SERVERS", (str(tmp_path / "sbin"),))
+    assert programs.find(tiny) == programs.Found(tmp_path / "sbin/tiny", "1.2.4", "PATH")
+    first = on_path("first", script("1.2.5"))
+    assert programs.find(tiny) == programs.Found(first, "1.2.5", "PATH"), "PATH goes before"
+
+
 def test_a_program_that_hangs_when_asked_is_passed_over(
     tiny: Tool, on_path: Callable[[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
