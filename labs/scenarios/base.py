@@ -107,6 +107,10 @@ class Hold:
         print("\n".join(f"removed {line}" for line in removed) if removed else "There was nothing to remove.")
         return removed
 
+    def start(self) -> Any:
+        """Start the lab's programs on this machine; returns what controls them."""
+        return self.lab.start(self._place, self.values)
+
     def run(self, program: str, **options: Any) -> Any:
         """Run one of the lab's own programs (``session.run("pod", …)``); what it printed, or made."""
         return self.lab.run(self._place, self.values, program, **options)
@@ -127,10 +131,6 @@ class Session(Hold):
         self.lab.prepare(self.aws, self.values)
         print(f"Lab {self.lab.id} is ready in account {self.aws.account}.")
         return self
-
-    def start(self) -> Any:
-        """Start the lab's programs on this machine; returns what controls them."""
-        return self.lab.start(self.aws, self.values)
 
     def attempt(self, call: Callable[..., Any], **params: Any) -> Exception | None:
         """Make a boto3 call and print AWS's answer in a line.

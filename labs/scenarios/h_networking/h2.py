@@ -17,6 +17,7 @@ from labs.cluster.space import APP, Object, Space, complete, expect
 from labs.errors import PermanentError, TemporaryError
 from labs.scenarios.base import Values, digest, pick, shuffled
 from labs.scenarios.cluster_lab import ClusterLab
+from labs.scenarios.h_networking import old_front
 from labs.scenarios.h_networking.asking import Answer, Place, ask
 from labs.scenarios.h_networking.authority import Authority, Pair
 
@@ -38,7 +39,7 @@ class H2(ClusterLab):
 
     id: ClassVar[str] = "h2"
     title: ClassVar[str] = "Service, Ingress, load balancer, Gateway"
-    minutes: ClassVar[int] = 85
+    minutes: ClassVar[int] = 95
     needs: ClassVar[tuple[str, ...]] = ("kubernetes", "ingress", "load-balancer-controller")
 
     def values(self, seed: bytes) -> Values:
@@ -67,8 +68,9 @@ class H2(ClusterLab):
                "the shop's pods are not Ready")
 
     def prepare(self, space: Space, values: Values) -> None:  # type: ignore[override]
-        """The workloads, a Gateway, and none of the routes that a learner made."""
+        """The workloads, a Gateway, and none of the routes that a learner made; the old front stands still."""
         home = Path(space.cluster.kubeconfig).parent
+        old_front.stop(home)
         _serve_gateways(space)
         for kind in ("Ingress", "HTTPRoute"):
             for each in space.list(kind):
@@ -83,13 +85,22 @@ class H2(ClusterLab):
 
     def reset(self, space: Space, values: Values) -> list[str]:  # type: ignore[override]
         """Remove Ingresses first, so that their load balancers go with them; then the namespace."""
+        stopped = old_front.stop(Path(space.cluster.kubeconfig).parent)
         names = [each["metadata"]["name"] for each in space.list("Ingress")] if space.exists() else []
         for each in names:
             space.delete("Ingress", each)
         if names:
             expect(lambda: not space.list("Ingress"), SHOWN_WITHIN,
                    "the Ingress is still there (does the load-balancer-controller run?)")
-        return [*(f"Ingress {each}" for each in names), *super().reset(space, values)]
+        return [*(["nginx, the old front"] if stopped else []), *(f"Ingress {each}" for each in names),
+                *super().reset(space, values)]
+
+    def start(self, space: Space, values: Values) -> old_front.OldFront | None:  # type: ignore[override]
+        """nginx with what the old Ingresses stand for; a sentence and None where this machine has no nginx."""
+        if old_front.found() is None:
+            print(old_front.missing())
+            return None
+        return old_front.OldFront(space, nginx(values))
 
     def run(self, space: Space, values: Values, program: str, **options: Any) -> Any:  # type: ignore[override]
         """``ask``: see :func:`asked`.  ``balancer``: what AWS has for an Ingress (``name``), as text.
@@ -328,8 +339,8 @@ def asked(space: Space, values: Values, path: str = "/", *, through: str = "ingr
           headers: Mapping[str, str] | None = None) -> str:
     """One request and its answer, or who answered how many.
 
-    :param through: ``ingress`` or ``ingress-tls`` (Traefik), ``balancer`` (of the Ingress ``shop``), or a Service's
-        name: its cluster IP
+    :param through: ``ingress`` or ``ingress-tls`` (Traefik), ``old-front`` or ``old-front-tls`` (nginx), ``balancer``
+        (of the Ingress ``shop``), or a Service's name: its cluster IP
     """
     from collections import Counter
 
@@ -348,6 +359,8 @@ def where(space: Space, through: str) -> Place:
     if through in ("ingress", "ingress-tls"):
         ports = Listeners.read(home)
         return Place("127.0.0.1", ports.https, True) if through == "ingress-tls" else Place("127.0.0.1", ports.http)
+    if through in ("old-front", "old-front-tls"):
+        return old_front.places(home)[through == "old-front-tls"]
     if through == "balancer":
         return place_of(_hostname(space, "shop"))
     found = space.get("Service", through)
