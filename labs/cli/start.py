@@ -31,8 +31,8 @@ _TRIES = 3
 """How often a port is chosen for JupyterLab when another process takes it first."""
 REGION = "us-east-1"
 JUPYTER_CONFIG = str(Path(__file__).with_name("jupyter"))
-"""What a learner's JupyterLab leaves out: the instructor's nbgrader panels (its "Validate" does not know of
-``check``, and finds every answer right), and the question about Jupyter's news."""
+"""What a learner's JupyterLab leaves out: the instructor's nbgrader panels and what serves them, 37 MB (its "Validate"
+does not know of ``check``, and finds every answer right), and the question about Jupyter's news."""
 
 
 def client_environment(*, learner: bool = False) -> dict[str, str]:

@@ -122,6 +122,7 @@ def test_course_starts_shows_notebooks_and_ends(start, labs_home, tmp_path):
     assert urlsplit(url).hostname == "127.0.0.1"
     first_page = urlsplit(url).path.replace("/lab/tree", "/api/contents")
     assert fetch(url, first_page, token)[0] == 200
+    assert [fetch(url, path, token)[0] for path in ("/formgrader", "/assignments")] == [404, 404]
     assert token not in " ".join(path.read_text(errors="replace") for path in _command_lines())
     for notebook in (tmp_path / "ws").rglob("*.ipynb"):
         assert "BEGIN SOLUTION" not in notebook.read_text()
