@@ -20,6 +20,9 @@ REASONS = {
     ),
 }
 OVER = "At the end the new certificate is served, customers trust the new root only, and the old Secret is gone."
+LUCK = "It went well this time: a busier ingress shows the old certificate for longer. Look before you take away."
+SERVED = "wait until it is served"
+NARROW = ("trust the new root only", "delete the old Secret")
 RECORD = (
     "Whoever uses the certificate in AWS names its ARN, and ACM renews nothing that was imported. What must be "
     "imported, where to, and with which chain?"
@@ -33,13 +36,22 @@ def judged(live: Any, answer: dict[str, Any], site: str, points: float) -> Itera
     passed = not seen.failed and seen.requests >= LEAST and seen.served == seen.wanted != ""
     yield Finding(f"no request to {live.values['sites'][site]['host']} fails while the certificate changes", 2 * points,
                   passed, str(seen), "0 failed, and the new certificate at the end", hint)
-    yield Finding("the rotation is over", points, _over(seen), _left(seen), OVER.removeprefix("At the end "), OVER)
+    early = _early(answer["plan"])
+    told = _left(seen) + "".join(f"; nobody had looked before: {each}" for each in early)
+    yield Finding("the rotation is over", points, _over(seen) and not early, told,
+                  OVER.removeprefix("At the end "), LUCK if early else OVER)
     new = seen.recorded == seen.wanted != ""
     told = f"serial {seen.recorded} under the ARN, {'the' if new else 'not the'} new certificate's"
     told += f"; certificates in the account: {seen.imported}"
     told += "".join(f"; {each}" for each in seen.notes if "ACM" in each)
     yield Finding("ACM has the new certificate under the ARN that is in use", points, new and seen.imported == 1, told,
                   "the new certificate's serial number, and no other certificate", RECORD)
+
+
+def _early(plan: list[str]) -> list[str]:
+    """Steps that take away what the old certificate needs, before it was seen that it is not shown any more."""
+    waited = plan.index(SERVED) if SERVED in plan else len(plan)
+    return [each for each in plan[:waited] if each in NARROW]
 
 
 def _over(seen: Rotation) -> bool:
