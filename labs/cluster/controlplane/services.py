@@ -24,7 +24,7 @@ ANSWERED_WITHIN = 3.0
 """Seconds one probe may take."""
 READY_WITHIN = 90.0
 """Seconds a component may take to become ready; three are usual."""
-_GO = {"GOGC": "50"}        # half the memory of the API server, for a tenth more of processor time
+_GO = {"GOGC": "25"}        # two thirds of the API server's memory, for a tenth more of processor time
 
 
 def _fetch(*names: str) -> list[str] | None:
