@@ -7,6 +7,7 @@ neither boto3 nor kubernetes.  Notebooks use these names and nothing else.
 from __future__ import annotations
 
 import importlib
+import sys
 
 TYPE_CHECKING = False      # importing typing costs every process of the jail 10 ms
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["aws", "check", "lab", "progress", "visuals"]
+
+# httpx loads what its command line needs where rich, click and pygments happen to be installed: 4 MB in each of our
+# processes that nobody uses.  None makes an import fail ("The import system", Python Language Reference), and httpx
+# does without.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 _WHERE = {
     "aws": ("labs.aws", None),

@@ -70,6 +70,8 @@ def etcd(place: Place) -> list[str]:
         f"--initial-cluster=labs={peer}", "--enable-grpc-gateway=false",
         "--auto-compaction-mode=revision", "--auto-compaction-retention=10000", "--quota-backend-bytes=536870912",
         "--log-level=warn",
+        # alone it need not listen a second for others before it leads; five heartbeats are the least it takes
+        "--heartbeat-interval=100", "--election-timeout=500",
     ]
 
 
