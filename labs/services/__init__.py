@@ -14,8 +14,13 @@ starting AWS imports nothing of ``labs.aws``.  Linux only (it reads ``/proc``).
 
 from __future__ import annotations
 
-from labs.services.control import Status, down, keep, status, up
 from labs.services.state import endpoint, endpoints, home, learner, log_file, short_path, workspace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from labs.services.control import Status, down, keep, status, up
 
 __all__ = [
     "Status",
@@ -31,3 +36,12 @@ __all__ = [
     "up",
     "workspace",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What talks to the supervisor is loaded on first use: services know where they listen, and need no more."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from labs.services import control
+
+    return getattr(control, name)
