@@ -25,6 +25,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import stat
 import sys
 import tempfile
@@ -403,7 +404,9 @@ def _scratch(folder: Path) -> Path:
 async def _process(request: Mapping[str, Any], folder: Path, timeout: float) -> tuple[bytes | None, str, int]:
     """Run the function's process: its reply (``None`` after the timeout), what it printed, its exit status."""
     mark = uuid.uuid4().hex
-    ours, theirs = os.pipe()
+    # Not a pipe: uvloop closes the descriptor of one twice (handle.pyx, UVSocketHandle._close), and what another thread
+    # opens in between has that number.
+    ours, theirs = socket.socketpair()
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as output:
         stdin.write(json.dumps(request).encode())
         stdin.seek(0)
@@ -414,20 +417,17 @@ async def _process(request: Mapping[str, Any], folder: Path, timeout: float) -> 
             "-X",
             "utf8",
             str(RUNTIME),
-            str(theirs),
+            str(theirs.fileno()),
             stdin=stdin,
             stdout=output,
             stderr=output,
             env={"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "LAMBDA_PROCESS": mark},
             cwd=folder,
-            pass_fds=(theirs,),
+            pass_fds=(theirs.fileno(),),
             start_new_session=True,
         )
-        os.close(theirs)
-        stream = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(ours, "rb", buffering=0)
-        )
+        theirs.close()
+        stream, writer = await asyncio.open_connection(sock=ours)
         reply = asyncio.ensure_future(_read(stream, LARGEST + 1))
         in_time = True
         try:
@@ -439,7 +439,7 @@ async def _process(request: Mapping[str, Any], folder: Path, timeout: float) -> 
             _end(process.pid, mark)
             status = await process.wait()
             said = await reply
-            transport.close()
+            writer.close()
         output.seek(0)
         printed = output.read(LONGEST_LOG).decode("utf-8", "replace")
     return said if in_time else None, printed, status

@@ -101,7 +101,8 @@ def test_tools_says_what_is_where_and_why_one_was_passed_over(lab, tmp_path):
         (bare / name).write_text(f"#!/bin/sh\necho {said}\n")
         (bare / name).chmod(0o755)
     places = {"PATH": str(bare), "LABS_CACHE": str(tmp_path / "cache"),
-              "LABS_KUBERNETES_RELEASES": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+              "LABS_KUBERNETES_RELEASES": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1",
+              "LABS_GO_PYTHON": str(bare / "python")}       # nor can Go be installed
     rows = {row["name"]: row for row in json.loads(lab("tools", "--json", **places).stdout)}
     assert (rows["etcd"]["version"], rows["etcd"]["source"], rows["etcd"]["path"]) == ("3.6.99", "PATH", f"{bare}/etcd")
     assert rows["kubectl"]["path"] is None

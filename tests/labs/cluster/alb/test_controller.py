@@ -44,7 +44,7 @@ def shop(aws: Callable[[str], Any], kubectl: Kubectl) -> str:
           ingress())
     wait_ready(kubectl, "web-1", "api-1")
     name = waiting.until(lambda: hostname(kubectl), "the Ingress shows a hostname", WITHIN)
-    waiting.until(lambda: ask(name) == "web-1", "the load balancer leads to the pod", WITHIN)
+    waiting.until(lambda: (ask(name), ask(name, "/api")) == ("web-1", "api-1"), "it leads to the pods", WITHIN)
     return str(name)
 
 
