@@ -15,6 +15,8 @@ from tests.programs import CLUSTER, need
 ROOT = Path(__file__).resolve().parents[2]
 STUDENTS = ("learner", "ada@example.org")  # different seeds: other names, numbers and faults
 LONG_FROM = 2  # seconds of a public check: from there on it watches something happen
+SLOW_FROM = 20  # and from there on, its mutants are left to --all, but for one of each lab
+LEFT_TO_ALL = ("e2-q2",)  # an autoscaler under a load that comes and goes, which takes a minute and a half
 TIMED = ("e1",)  # measures milliseconds, for which two workers of a whole suite leave no machine
 EXERCISES = sorted(name for name, _, folder in discover() if ROOT / "graders" / "checks" in folder.parents)
 
@@ -235,21 +237,28 @@ def students() -> list:
     """Every exercise for two students; what watches something for long is tried for the second by --all only."""
     return [
         pytest.param(name, student, id=f"{name}-{student}",
-                     marks=[pytest.mark.long] if find(name).exercise.lab in TIMED or (student != STUDENTS[0] and (
-                         needs_cluster(find(name)) or find(name).exercise.seconds > LONG_FROM)) else [])
+                     marks=[pytest.mark.long] if find(name).exercise.lab in TIMED or name in LEFT_TO_ALL or (
+                         student != STUDENTS[0] and (
+                             needs_cluster(find(name)) or find(name).exercise.seconds > LONG_FROM)) else [])
         for name in EXERCISES
         for student in STUDENTS
     ]
 
 
 def mutants() -> list:
-    """Every mutant; where something is watched for long or on a cluster, all but the first are tried by --all only."""
+    """Every mutant; where something is watched for long or on a cluster, all but the first are tried by --all only.
+
+    Of exercises that take longest not even the first, unless its lab has no quicker one.
+    """
     found = []
+    quickest = {find(name).exercise.lab: find(name).exercise.seconds
+                for name in sorted(EXERCISES, key=lambda each: -find(each).exercise.seconds)}
     for name in EXERCISES:
         exercise = find(name).exercise
         slow, timed = exercise.seconds > LONG_FROM or needs_cluster(find(name)), exercise.lab in TIMED
         for index, mutant in enumerate(find(name).mutants()):
-            marks = [pytest.mark.long] if timed or (slow and index) else []
+            left = index or (exercise.seconds >= SLOW_FROM and exercise.seconds > quickest[exercise.lab])
+            marks = [pytest.mark.long] if timed or (slow and left) else []
             found.append(pytest.param(name, mutant, id=f"{name}-{mutant.name}", marks=marks))
     return found
 

@@ -17,6 +17,7 @@ from tests.programs import CLUSTER, need
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "notebooks").glob("*/*.ipynb"))
 SERVICES = ["aws", "grader"]
+SLOW = ("b5_secrets_rotation", "h4_dns")
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +47,9 @@ def on_a_cluster(notebook: Path) -> bool:
 
 
 def notebooks() -> list:
-    """Every notebook; those of a cluster, which watch pods for minutes, with --all only."""
+    """Every notebook; with --all only those of a cluster and others that watch something for minutes."""
     return [
-        pytest.param(each, id=str(each), marks=[pytest.mark.long] if on_a_cluster(each) else [])
+        pytest.param(each, id=str(each), marks=[pytest.mark.long] if on_a_cluster(each) or each.stem in SLOW else [])
         for each in NOTEBOOKS
     ]
 
