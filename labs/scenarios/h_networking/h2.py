@@ -322,7 +322,7 @@ def migrated(values: Values) -> list[Object]:
 
     return [
         route("to-https", "http", [{"filters": [
-            {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}]),
+            {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 308}}]}]),
         route("shop", "https", [
             {"matches": [{**below, "headers": [{"name": values["header"], "value": "yes"}]}], "filters": [rewrite],
              "backendRefs": [{"name": apps["next"], "port": 80}]},
