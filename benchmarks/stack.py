@@ -2,7 +2,7 @@
 
 Starts the course as a learner does (``lab start``: JupyterLab, AWS, the grader), one kernel that has imported what
 notebooks import, the cluster with its three nodes, the ingress, DNS, and the shop with two pods of each role behind an
-Ingress; buys something through it; then prints, by who it is, the proportional set size (PSS), and of everything
+Ingress; asks for a page through it; then prints, by who it is, the proportional set size (PSS), and of everything
 the share of one core while nobody does anything.  All in a state folder of its own, which is gone afterwards.
 In the container that is like Binder's: ``docs/binder.md``.
 """
@@ -30,7 +30,6 @@ import websocket
 from labs.cluster.ingress.flags import Listeners
 from labs.cluster.space import Cluster
 from labs.scenarios.shop_on_cluster import Shop
-from labs.services import state
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = [sys.executable, "-m", "labs.cli"]
@@ -82,7 +81,7 @@ def kernel(address: str) -> None:
 
 
 def shop(home: Path) -> None:
-    """Two pods of each role behind an Ingress, and a page bought through it."""
+    """Two pods of each role behind an Ingress, and a page through it."""
     space = Cluster(home / "kubeconfig").space("shop")
     space.make()
     made = Shop(space)
@@ -91,7 +90,7 @@ def shop(home: Path) -> None:
     path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "frontend", "port": {"name": "http"}}}}
     space.apply({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "shop"}, "spec": {
         "ingressClassName": "traefik", "rules": [{"host": HOST, "http": {"paths": [path]}}]}})
-    listeners = Listeners.read(state.home())
+    listeners = Listeners.read(home)
     end = time.monotonic() + PATIENCE
     while (answer := httpx.get(f"http://127.0.0.1:{listeners.http}/", headers={"Host": HOST})).status_code != 200:
         if time.monotonic() > end:
@@ -121,14 +120,19 @@ def everybody(home: Path, first: int) -> dict[int, str]:
     return found
 
 
+def pss(pid: int) -> float:
+    """Of a process, in MB."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
 def measured(pids: Mapping[int, str]) -> dict[str, tuple[float, float, int]]:
     """By whose it is: PSS in MB, seconds of processor time used so far by those that run, and processes."""
     found: dict[str, tuple[float, float, int]] = collections.defaultdict(lambda: (0.0, 0.0, 0))
     for pid, name in pids.items():
         with contextlib.suppress(OSError):
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            memory = pss(pid)
             used = sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13])) / TICKS
-            memory = sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
             before = found[name]
             found[name] = (before[0] + memory, before[1] + used, before[2] + 1)
     return dict(found)
@@ -137,10 +141,8 @@ def measured(pids: Mapping[int, str]) -> dict[str, tuple[float, float, int]]:
 def described(pid: int, name: str) -> str:
     """PSS in MB, whose it is, and the command of a process."""
     with contextlib.suppress(OSError):
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-        memory = sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
-        return f"{memory:7.1f} {name:24} {command[:160]}"
+        return f"{pss(pid):7.1f} {name:24} {command[:160]}"
     return "0 gone"
 
 
@@ -160,13 +162,12 @@ def main() -> None:
                 time.sleep(10)      # start-up is over
                 before = measured(everybody(home, process))
                 time.sleep(options.seconds)
-                after = measured(everybody(home, process))
-                told = {pid: described(pid, name) for pid, name in everybody(home, process).items()}
+                after = measured(pids := everybody(home, process))
+                told = {pid: described(pid, name) for pid, name in pids.items()} if options.processes else {}
         finally:
             subprocess.run([*LAB, "down"], check=False, timeout=120)
-    if options.processes:
-        for pid, text in sorted(told.items(), key=lambda item: -float(item[1].split()[0])):
-            print(f"{pid:8} {text}")
+    for pid, text in sorted(told.items(), key=lambda item: -float(item[1].split()[0])):
+        print(f"{pid:8} {text}")
     share = {name: 100 * (after[name][1] - before.get(name, (0, 0, 0))[1]) / options.seconds for name in after}
     print(f"{'':24}{'PSS, MB':>9}{'of a core':>11}{'processes':>11}")
     for name, (memory, _, count) in sorted(after.items(), key=lambda item: -item[1][0]):

@@ -22,7 +22,7 @@ import httpx
 import yaml
 
 from labs.cluster.network.addresses import port
-from labs.cluster.nodes.api import Refused
+from labs.cluster.nodes.api import APPLY, Refused
 from labs.errors import PermanentError, TemporaryError
 from labs.services import state
 
@@ -35,7 +35,6 @@ BUSY = 2.5  # processes that run or wait for each processor: from there on waits
 MANAGER = "labs"
 RANGES = Path("kubernetes", "network.json")
 """Beside the embedded cluster's kubeconfig: the ends of its pods' addresses (``labs.cluster.network.addresses``)."""
-APPLY = "application/apply-patch+yaml"
 MERGE = "application/strategic-merge-patch+json"
 APP = "app.kubernetes.io/name"
 """The label by which the pods of one workload are found."""

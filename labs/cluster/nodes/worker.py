@@ -238,7 +238,7 @@ class Worker:
         if last is not None and last.running:
             if name not in self._stopping and resize.resized(seen := self._seen(spec)):
                 await self._resize(seen, last)
-            return min(self._enforce(name, last), LOOKED_EVERY)
+            return self._enforce(name, last)
         if last is not None and last.exit is not None:
             self._forget(name)
             if not (states.restarts(policy, last.exit) or last.about.get("resized")):
